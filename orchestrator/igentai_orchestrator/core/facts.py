@@ -23,10 +23,12 @@ class Tick:
 class TopicOpened:
     """The archive has the topic's folder ready. `history` is the ledger so far, oldest first (empty for a new one).
 
-    `elapsed_s` is how long earlier daemons worked on it.
+    `elapsed_s` is how long earlier daemons worked on it. `spool` is the folder for its producers' spools.
     """
 
     spec: TopicSpec
+    ledger: str
+    spool: str
     history: Iterable[Record] = ()
     elapsed_s: float = 0.0
 
@@ -71,13 +73,17 @@ class ProducerExited:
 
 @dataclass(frozen=True, slots=True)
 class ProducerJoined:
-    """A proven producer is connected. `slot` is None for one that joined from elsewhere."""
+    """A proven producer is connected. `slot` is None for one that joined from elsewhere.
+
+    `proof` is the orchestrator's own, to be sent back in the Welcome.
+    """
 
     link: int
     slot: int | None
     run_id: str
     host: str
     pid: int
+    proof: bytes
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,13 @@ class TakeSpool:
 
 
 @dataclass(frozen=True, slots=True)
+class RemoveSpool:
+    """All that the left-over spool of this producer run held is durable: it can go."""
+
+    run_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class RecordThis:
     """Commit `record`; `facts.Committed` with this ticket or a higher one follows."""
 
@@ -54,30 +61,19 @@ class RecordThis:
 
 
 @dataclass(frozen=True, slots=True)
-class AttributeLine:
-    """A fresh attribute and where it came from, for those who watch."""
-
-    number: int
-    text: str
-    provider: str
-    model: str
-    partition: str
-    producer: str
-
-
-@dataclass(frozen=True, slots=True)
 class Publish:
-    """These attributes are durable: show them."""
+    """Attributes up to number `latest` are durable: those who watch read them by number."""
 
-    attributes: tuple[AttributeLine, ...]
+    latest: int
 
 
 @dataclass(frozen=True, slots=True)
 class CloseTopic:
     """All is recorded: write the last metrics and state, close the files, answer with `facts.TopicClosed`."""
 
-    status: Literal["finished", "stopped"]
+    status: Literal["finished", "stopped", "interrupted"]
     reason: str
+    exit_code: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +92,4 @@ class Log:
     keys: Mapping[str, Any] = field(default_factory=dict)
 
 
-Order: TypeAlias = (
-    Spawn | Kill | Send | Disconnect | TakeSpool | RecordThis | Publish | CloseTopic | Exit | Log
-)
+Order: TypeAlias = Spawn | Kill | Send | Disconnect | TakeSpool | RemoveSpool | RecordThis | Publish | CloseTopic | Exit | Log

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from igentai.errors import ConfigurationError
 from igentai.providers.base import Provider, ProviderSpec
 
@@ -29,7 +31,7 @@ def connect(spec: ProviderSpec) -> Provider:
     if spec.kind == "simulated":
         from igentai.providers.simulated import SimulatedProvider
 
-        return SimulatedProvider(spec)
+        return SimulatedProvider(spec, salt=os.getpid())  # two producers must not say the same
     raise ConfigurationError(
         f"provider {spec.name!r} has the unknown kind {spec.kind!r}; say openai, anthropic, gemini or simulated"
     )

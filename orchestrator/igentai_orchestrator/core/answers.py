@@ -1,0 +1,177 @@
+"""What becomes of an answer or a failure: a record, a settlement, perhaps another try."""
+
+from __future__ import annotations
+
+from igentai.errors import FailureKind
+from igentai.messages import Ack, AttributeBatch, RequestFailed
+from igentai.retry import GiveUp, ProviderOut, decide
+from igentai_orchestrator.core.books import Books
+from igentai_orchestrator.core.campaign import Campaign, Sender
+from igentai_orchestrator.core.flights import Flight
+from igentai_orchestrator.core.journal import Acknowledge
+from igentai_orchestrator.core.orders import Log, Order, Send
+from igentai_orchestrator.core.records import LostRecord
+
+
+def take_answer(books: Books, link: int | None, batch: AttributeBatch, now: float) -> list[Order]:
+    """One answer of a producer, or out of a left-over spool (`link` None)."""
+    campaign = books.campaign
+    if campaign is None or batch.ledger != campaign.ledger:
+        return [_elsewhere(batch)]
+    if batch.seq <= campaign.last_seq.get(batch.run_id, 0):
+        return _seen_before(books, campaign, link, batch)
+    flight = _land(books, batch.assignment_id)
+    sender = _sender(campaign, flight, batch.assignment_id) or _unknown(batch)
+    meta = batch.metadata
+    cost = meta.cost_usd
+    if cost is None:
+        model = sender.model.partition(":")[2]
+        cost = books.prices.cost(sender.provider, model, meta.tokens_in, meta.tokens_out, meta.tokens_cached) or 0.0
+    record = campaign.admit(batch, sender, cost)
+    campaign.absorb(record, now, listed=flight.listed if flight else (), asked=flight.asked if flight else None)
+    gate = books.gates.get(sender.provider)
+    if flight is not None and gate is not None:
+        gate.answered(now, flight.id, flight.taken, meta.tokens_in + meta.tokens_out)
+        if meta.usage_reported:
+            estimate = books.ratios.expected(sender.model, flight.assign.messages)
+            ratio = max(books.ratios.ratio(sender.model), 1e-6)
+            books.ratios.observe(sender.model, round(estimate / ratio), meta.tokens_in)
+    return [books.journal.record(record, Acknowledge(batch.run_id, batch.seq, len(campaign.admission)))]
+
+
+def take_failure(books: Books, link: int | None, failure: RequestFailed, now: float) -> list[Order]:
+    """One attempt that came to nothing: recorded, settled, and tried again where that can help."""
+    campaign = books.campaign
+    if campaign is None or failure.ledger != campaign.ledger:
+        return [_elsewhere(failure)]
+    if failure.seq <= campaign.last_seq.get(failure.run_id, 0):
+        return _seen_before(books, campaign, link, failure)
+    flight = _land(books, failure.assignment_id)
+    sender = _sender(campaign, flight, failure.assignment_id)
+    if sender is None:
+        sender = Sender("unknown:unknown", "unknown", "", "list", "")
+    record = campaign.failed(failure, sender)
+    campaign.absorb(record, now)
+    orders: list[Order] = [
+        books.journal.record(record, Acknowledge(failure.run_id, failure.seq, len(campaign.admission)))
+    ]
+    if flight is not None:
+        orders += _consequences(books, flight, failure, now)
+    return orders
+
+
+def give_up_lost(books: Books, flight: Flight, reason: str, now: float) -> list[Order]:
+    """A request whose outcome will never be known: it stays counted as spent."""
+    campaign = books.campaign
+    assert campaign is not None
+    _land(books, flight.id)
+    record = LostRecord(flight.id, reason)
+    campaign.absorb(record, now)
+    gate = books.gates[flight.assign.provider]
+    gate.failed(now, flight.id, flight.taken, FailureKind.INTERNAL, None)
+    keys = {"assignment": flight.id, "provider": flight.assign.provider, "reason": reason}
+    return [books.journal.record(record), Log("warning", "desk.request_lost", keys)]
+
+
+def call_off(books: Books, flight: Flight, now: float) -> list[Order]:
+    """A request that was recorded and never sent: it counts for nothing."""
+    campaign = books.campaign
+    assert campaign is not None
+    _land(books, flight.id)
+    failure = RequestFailed(
+        ledger=campaign.ledger,
+        run_id="desk",
+        producer_id="desk",
+        seq=flight.id,
+        assignment_id=flight.id,
+        kind=FailureKind.CANCELLED,
+        status=None,
+        retry_after_s=None,
+        detail="never sent",
+    )
+    sender = Sender(flight.ask.model, flight.assign.provider, flight.ask.partition, flight.ask.purpose, "")
+    record = campaign.failed(failure, sender)
+    campaign.absorb(record, now)
+    books.gates[flight.assign.provider].failed(now, flight.id, flight.taken, FailureKind.CANCELLED, None)
+    return [books.journal.record(record)]
+
+
+def _consequences(books: Books, flight: Flight, failure: RequestFailed, now: float) -> list[Order]:
+    kind = _kind(failure.kind)
+    name, model = flight.assign.provider, flight.assign.model
+    gate = books.gates[name]
+    gate.failed(now, flight.id, flight.taken, kind, failure.retry_after_s)
+    keys = {"provider": name, "kind": kind.value, "status": failure.status, "detail": failure.detail}
+    orders: list[Order] = [Log("info", "provider.request_failed", keys)]
+    verdict = decide(kind, flight.attempt, failure.retry_after_s, books.rng, provider=name, model=model)
+    if isinstance(verdict, ProviderOut):
+        reason = f"{verdict.reason}: {verdict.remedy}"
+        if gate.put_out(reason, model if verdict.scope == "model" else None):
+            orders.append(Log("error", "provider.out", {"provider": name, "model": model, "reason": reason}))
+    elif isinstance(verdict, GiveUp):
+        orders.append(Log("warning", "provider.request_given_up", {"provider": name, "reason": verdict.reason}))
+    elif books.retrying:
+        failed_on = flight.failed_on | {flight.ask.model} if verdict.elsewhere else flight.failed_on
+        attempt = flight.attempt + (kind is not FailureKind.RATE_LIMITED)
+        assert books.campaign is not None
+        alone = all(m.key in failed_on for m in books.campaign.spec.models)
+        due = now + (verdict.after_s if alone or not verdict.elsewhere else 0.0)
+        books.retries.add(due, flight.ask, attempt, failed_on)
+    return orders
+
+
+def _kind(said: str) -> FailureKind:
+    """A producer's word for a failure; one that is unknown here is a fault of ours."""
+    try:
+        return FailureKind(said)
+    except ValueError:
+        return FailureKind.INTERNAL
+
+
+def _land(books: Books, assignment_id: int) -> Flight | None:
+    flight = books.flights.pop(assignment_id)
+    if flight is not None:
+        link = books.roster.of_run(flight.run_id)
+        if link is not None:
+            link.flights.discard(assignment_id)
+    return flight
+
+
+def _sender(campaign: Campaign, flight: Flight | None, assignment_id: int) -> Sender | None:
+    """Who was asked what: as the flight says, else as an earlier daemon recorded it."""
+    if flight is not None:
+        ask = flight.ask
+        return Sender(
+            ask.model,
+            flight.assign.provider,
+            ask.partition,
+            ask.purpose,
+            flight.prompt_hash,
+            ask.subject,
+            flight.judged,
+        )
+    record = campaign.open_assignments.get(assignment_id)
+    if record is None:
+        return None
+    key = f"{record.provider}:{record.model}"
+    return Sender(key, record.provider, record.partition, record.purpose, record.prompt_hash)
+
+
+def _unknown(batch: AttributeBatch) -> Sender:
+    """An answer to a request that this ledger does not know: kept all the same, for it was paid for."""
+    key = f"{batch.provider_used}:{batch.model}"
+    return Sender(key, batch.provider_used, "", "list", batch.metadata.prompt_hash)
+
+
+def _seen_before(
+    books: Books, campaign: Campaign, link: int | None, what: AttributeBatch | RequestFailed
+) -> list[Order]:
+    """Sent again: acknowledged again if it is durable, and otherwise when it will be."""
+    if link is None or what.seq > books.durable.get(what.run_id, 0):
+        return []
+    return [Send(link, Ack(campaign.ledger, books.durable[what.run_id]))]
+
+
+def _elsewhere(what: AttributeBatch | RequestFailed) -> Log:
+    keys = {"producer": what.producer_id, "seq": what.seq}
+    return Log("warning", "desk.answer_for_another_topic", keys)

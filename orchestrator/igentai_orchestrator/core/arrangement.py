@@ -1,0 +1,35 @@
+"""What the daemon was told of its providers and of itself, apart from any topic."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderTerms:
+    """How a provider is reached and what it allows. Limits None: learned from what it says."""
+
+    kind: str
+    base_url: str | None = None
+    stream: bool = True
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    concurrency: int | None = None
+    timeout_s: float = 120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Arrangement:
+    """Configuration of the desk. `share` is the part of every rate limit that is aimed at."""
+
+    producers: int
+    providers: Mapping[str, ProviderTerms] = field(default_factory=dict)
+    share: float = 0.95
+    credit: int = 8
+    drain_s: float = 7.0  # of the 10 s that a stop may take
+    wait_when_out: bool = True  # with every provider out: a daemon waits for a person, `explore` ends
+    lost_after_s: float = 60.0  # beyond a request's own time limit, before it is given up
+    orphan_s: float = 600.0  # how long a remote producer that lost its connection is waited for
+    optimization_interval_s: float = 5.0
+    list_tokens: int = 1_500  # allowance of an exclusion list

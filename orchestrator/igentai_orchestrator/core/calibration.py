@@ -1,0 +1,100 @@
+"""What the model of freshness gets wrong, learned from forecast and outcome; and what fresh attributes are worth."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from igentai_orchestrator.core.good_turing import Floats
+
+_OWN_BINS: Final = (0.5, 1.5, 3.5)
+_PARTITION_BINS: Final = (0.5, 2.5, 6.5)
+_TABLE_PRIOR: Final = 2.0
+_TABLE_FORGET: Final = 0.998
+_GUARD_FORGET: Final = 0.9
+_GUARD_DEAD: Final = 0.8
+JUDGE_ERROR: Final = 0.1  # share of verdicts assumed wrong, either way
+
+
+def own_bin(answers: Floats) -> npt.NDArray[np.intp]:
+    return np.digitize(answers, _OWN_BINS)
+
+
+def partition_bin(answers: Floats) -> npt.NDArray[np.intp]:
+    return np.digitize(answers, _PARTITION_BINS)
+
+
+class Calibration:
+    """Actual over predicted, by how often an arm and its partition were asked.
+
+    Takes up what the law misses systematically: a model's first visit, exclusion lists, partitions that overlap.
+    """
+
+    def __init__(self) -> None:
+        self._actual = np.zeros((4, 4))
+        self._predicted = np.zeros((4, 4))
+
+    @property
+    def factors(self) -> Floats:
+        return np.asarray((self._actual + _TABLE_PRIOR) / (self._predicted + _TABLE_PRIOR))
+
+    def learn(self, own: int, partition: int, raw: float, actual: float) -> None:
+        """`raw` is the forecast before this table was applied."""
+        self._actual *= _TABLE_FORGET
+        self._predicted *= _TABLE_FORGET
+        self._actual[own, partition] += actual
+        self._predicted[own, partition] += raw
+
+
+class Guard:
+    """Notices a model that falls far below its forecasts: it collapsed, repeats itself, or was replaced.
+
+    `factors` are 1 while at least 80 % of what was forecast arrives (the last ten answers count), then fall with it.
+    """
+
+    def __init__(self, models: int) -> None:
+        self._actual = np.zeros(models)
+        self._predicted = np.zeros(models)
+        self.factors: Floats = np.ones(models)
+
+    def learn(self, row: int, predicted: float, actual: float) -> None:
+        self._actual[row] = _GUARD_FORGET * self._actual[row] + actual
+        self._predicted[row] = _GUARD_FORGET * self._predicted[row] + predicted
+        held = (self._actual[row] + 0.3) / (self._predicted[row] + 0.3)
+        self.factors[row] = min(1.0, max(held / _GUARD_DEAD, 0.02))
+
+
+class InventionRates:
+    """Share of a model's drawn attributes that are fresh and not real, from verifications."""
+
+    PRIOR: Final = 0.02
+    STRENGTH: Final = 3.0
+
+    def __init__(self, models: int) -> None:
+        self._sum = np.full(models, self.PRIOR * self.STRENGTH)
+        self._count = np.full(models, self.STRENGTH)
+
+    @property
+    def audited(self) -> bool:
+        return bool(self._count.max() > self.STRENGTH)
+
+    @property
+    def rates(self) -> Floats:
+        return np.asarray(self._sum / self._count)
+
+    def learn(self, row: int, checked: int, real: int, fresh_share: float) -> None:
+        """`fresh_share` is the share of fresh attributes in the answers that were judged."""
+        if checked <= 0:
+            return
+        invented = ((checked - real) / checked - JUDGE_ERROR) / (1.0 - 2.0 * JUDGE_ERROR)
+        invented = min(max(invented, -0.15), 1.0)
+        self._sum[row] = max(self._sum[row] + invented * fresh_share, 0.0)
+        self._count[row] += 1.0
+
+    def worth(self, share: Floats) -> Floats:
+        """`share` of fresh attributes by arm, less the invented; unchanged until something was judged."""
+        if not self.audited:
+            return share
+        return np.maximum(share - self.rates[:, None], 0.02 * share)

@@ -1,0 +1,331 @@
+"""One topic while it runs: all that is known of it, as a fold over its ledger.
+
+`admit` turns an answer into a record; `absorb` learns from a record. Recovery only absorbs: what a daemon knows after
+a crash is what it knew before, because it never knew anything that did not come through here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from igentai.budget import Budget
+from igentai.errors import FailureKind
+from igentai.messages import AttributeBatch, RequestFailed
+from igentai.text import is_clean
+from igentai_orchestrator.core import prompts
+from igentai_orchestrator.core.admission import Admission
+from igentai_orchestrator.core.coverage import Coverage
+from igentai_orchestrator.core.discovery import Outcome
+from igentai_orchestrator.core.exclusion import ExclusionLists
+from igentai_orchestrator.core.partitions import PartitionTree
+from igentai_orchestrator.core.policies import AnyPolicy, build_policy
+from igentai_orchestrator.core.prompts import Style, style_of
+from igentai_orchestrator.core.records import AnswerRecord, AssignmentRecord, EventRecord, LostRecord, Record
+from igentai_orchestrator.core.request_size import RequestSize
+from igentai_orchestrator.core.saturation import Saturation
+from igentai_orchestrator.core.statistics import Answered, Failed, Statistics
+from igentai_orchestrator.core.topic import TopicSpec
+
+FAILED: Final = "failed:"
+# These may have been billed although nothing came back: their reservation stays spent (G5).
+MAYBE_BILLED: Final = frozenset({FailureKind.TIMEOUT, FailureKind.RESET, FailureKind.GARBAGE, FailureKind.INTERNAL})
+NEVER_SENT: Final = "cancelled"
+SMALL_MODEL_SIZE: Final = 20
+NEWEST: Final = 50
+YIELD_WINDOW: Final = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Where an answer came from, as the assignment says it."""
+
+    model: str
+    provider: str
+    partition: str
+    purpose: str
+    prompt_hash: str
+    subject: str = ""  # a verification: whose attributes are judged,
+    judged: tuple[int, ...] = ()  # and which
+
+
+class Campaign:
+    """What is known of one topic.
+
+    Args:
+        spec: what was asked for.
+        ledger: the name of its ledger.
+        expected_cost: USD per request of each model, from the price list.
+        now: monotonic seconds; `elapsed_s` seconds of work were done before.
+    """
+
+    def __init__(
+        self, spec: TopicSpec, ledger: str, expected_cost: Mapping[str, float], now: float, elapsed_s: float = 0.0
+    ) -> None:
+        self.spec = spec
+        self.ledger = ledger
+        self.admission = Admission()
+        self.texts: list[str] = []
+        self.tree = PartitionTree(spec.partition, categories=spec.categories, topic=spec.topic)
+        self.policy: AnyPolicy = build_policy(
+            spec.policy, spec.models, self.tree, optimise=spec.optimise, expected_cost=expected_cost, seed=spec.seed,
+            verify=spec.verify,
+        )
+        self.exclusion = ExclusionLists()
+        self.coverage = Coverage()
+        self.saturation = Saturation(self.policy.tariff)
+        self.budget = Budget(spec.limits.budget_usd)
+        self.statistics = Statistics(now - elapsed_s)
+        self.sizes = {
+            model.key: RequestSize(
+                spec.request_size,
+                SMALL_MODEL_SIZE if style_of(model.key) is Style.small else 60,
+            )
+            for model in spec.models
+        }
+        self.started_at = now - elapsed_s
+        self.requests = 0
+        self.next_assignment = 1
+        self.last_seq: dict[str, int] = {}
+        self.open_assignments: dict[int, AssignmentRecord] = {}
+        self.weights_set: dict[str, float | None] = {model.key: model.weight for model in spec.models}
+        self._newest: dict[str, deque[int]] = {}
+        self._yields: deque[int] = deque(maxlen=YIELD_WINDOW)
+
+    # -- what a producer sent becomes a record ------------------------------------------------------------------
+
+    def admit(self, batch: AttributeBatch, sender: Sender, cost_usd: float) -> AnswerRecord:
+        """Sort an answer's attributes into fresh and repeats. What is no legal line is left out."""
+        listing = sender.purpose in ("list", "probe")
+        lines = batch.attributes
+        if not is_clean(lines):
+            lines = [line for line in lines if is_clean([line])]
+        admitted = self.admission.admit(lines if listing else [])
+        meta = batch.metadata
+        return AnswerRecord(
+            assignment_id=batch.assignment_id,
+            producer_run=batch.run_id,
+            seq=batch.seq,
+            producer=batch.producer_id,
+            provider=sender.provider,
+            model=sender.model.partition(":")[2],  # as asked: providers answer with dated names
+            partition=sender.partition,
+            purpose=sender.purpose,
+            prompt_hash=meta.prompt_hash,
+            status="ok" if meta.finish == "stop" else meta.finish,
+            tokens_in=meta.tokens_in,
+            tokens_out=meta.tokens_out,
+            tokens_cached=meta.tokens_cached,
+            cost_usd=cost_usd,
+            latency_ms=meta.response_time_ms,
+            candidates=len(lines),
+            first_number=admitted.first_number,
+            fresh=admitted.fresh,
+            repeats=admitted.repeats,
+            notes=_notes(sender, lines),
+        )
+
+    def failed(self, failure: RequestFailed, sender: Sender) -> AnswerRecord:
+        """A failed attempt as a record: it named nothing, and cost nothing that we know of."""
+        return AnswerRecord(
+            assignment_id=failure.assignment_id,
+            producer_run=failure.run_id,
+            seq=failure.seq,
+            producer=failure.producer_id,
+            provider=sender.provider,
+            model=sender.model.partition(":")[2],
+            partition=sender.partition,
+            purpose=sender.purpose,
+            prompt_hash=sender.prompt_hash,
+            status=FAILED + failure.kind,
+            tokens_in=0,
+            tokens_out=0,
+            tokens_cached=0,
+            cost_usd=0.0,
+            latency_ms=failure.response_time_ms,
+            candidates=0,
+            first_number=len(self.admission) + 1,
+            fresh=(),
+            repeats=(),
+        )
+
+    # -- the fold ----------------------------------------------------------------------------------------------
+
+    def absorb(self, record: Record, now: float, *, listed: tuple[int, ...] = (), asked: int | None = None) -> None:
+        """Learn from one record. Live, `listed` and `asked` say what its prompt held; recovery does without."""
+        match record:
+            case AssignmentRecord():
+                self._absorb_assignment(record)
+            case AnswerRecord():
+                self._absorb_answer(record, now, listed, asked)
+            case LostRecord():
+                self.open_assignments.pop(record.assignment_id, None)
+                self.budget.lost(record.assignment_id)
+            case EventRecord():
+                self._absorb_event(record)
+
+    def restore(self, record: Record, now: float) -> None:
+        """Absorb a record out of the ledger's past."""
+        if isinstance(record, AnswerRecord):
+            self.admission.restore(record.fresh)
+        self.absorb(record, now)
+
+    def _absorb_assignment(self, record: AssignmentRecord) -> None:
+        self.requests += 1
+        self.next_assignment = max(self.next_assignment, record.assignment_id + 1)
+        self.open_assignments[record.assignment_id] = record
+        self.budget.reserve(record.assignment_id, record.reserved_usd, check=False)
+
+    def _absorb_event(self, record: EventRecord) -> None:
+        """Weights are the one thing people change; other events are told for people and follow from the answers."""
+        if record.kind == "weights":
+            self.weights_set.update(json.loads(record.data))
+            self.policy.set_weights(self.weights_set)
+
+    def _absorb_answer(self, record: AnswerRecord, now: float, listed: tuple[int, ...], asked: int | None) -> None:
+        self.open_assignments.pop(record.assignment_id, None)
+        if record.seq > self.last_seq.get(record.producer_run, 0):
+            self.last_seq[record.producer_run] = record.seq
+        key = f"{record.provider}:{record.model}"
+        if record.status.startswith(FAILED):
+            self._absorb_failure(record, key, now)
+            return
+        self.budget.settle(record.assignment_id, record.cost_usd)
+        self.texts.extend(record.fresh)
+        self._learn_answer(record, key, now, listed)
+        if asked is not None and key in self.sizes and record.purpose != "split":
+            self.sizes[key].learn(asked, record.candidates, truncated=record.status == "length")
+
+    def _learn_answer(self, record: AnswerRecord, key: str, now: float, listed: tuple[int, ...]) -> None:
+        first, fresh = record.first_number, len(record.fresh)
+        numbers = [*range(first, first + fresh), *record.repeats]
+        children: tuple[str, ...] = ()
+        subject, audit = "", (0, 0)
+        if record.purpose == "split":
+            children = self.tree.open(record.partition, record.notes)
+        elif record.purpose == "verify":
+            subject, audit = record.notes[0], (int(record.notes[1]), len(record.notes) - 2)
+        else:
+            self.exclusion.record(record.partition, numbers, listed)
+            self._yields.append(fresh)
+            self._newest.setdefault(key, deque(maxlen=NEWEST)).extend(numbers[:fresh])
+        self.statistics.record(
+            now,
+            Answered(
+                model=key,
+                producer=record.producer,
+                partition=record.partition,
+                first_number=first,
+                fresh=fresh,
+                repeats=record.repeats,
+                candidates=record.candidates,
+                tokens_in=record.tokens_in,
+                tokens_out=record.tokens_out,
+                cost_usd=record.cost_usd,
+                latency_ms=record.latency_ms,
+            ),
+        )
+        outcome = Outcome(
+            assignment_id=record.assignment_id,
+            model=key,
+            partition=record.partition,
+            purpose=record.purpose,  # type: ignore[arg-type]  # written by the desk from a Purpose
+            ok=True,
+            numbers=numbers,
+            fresh=fresh,
+            usd=record.cost_usd,
+            seconds=record.latency_ms / 1000,
+            children=children,
+            audit=audit,
+            subject=subject,
+        )
+        self.policy.learn(outcome)
+        self.coverage.learn(outcome)
+        self.saturation.learn(outcome)
+
+    def _absorb_failure(self, record: AnswerRecord, key: str, now: float) -> None:
+        kind = record.status.removeprefix(FAILED)
+        if kind == NEVER_SENT:
+            self.requests -= 1
+            self.budget.give_back(record.assignment_id)
+            return
+        if kind in MAYBE_BILLED:
+            self.budget.lost(record.assignment_id)
+        else:
+            self.budget.settle(record.assignment_id, 0.0)
+        self.statistics.record_failure(
+            now, Failed(model=key, producer=record.producer, partition=record.partition, kind=kind)
+        )
+        outcome = Outcome(
+            assignment_id=record.assignment_id,
+            model=key,
+            partition=record.partition,
+            purpose=record.purpose,  # type: ignore[arg-type]  # written by the desk from a Purpose
+            ok=False,
+            numbers=(),
+            fresh=0,
+            usd=0.0,
+            seconds=record.latency_ms / 1000,
+        )
+        self.policy.learn(outcome)
+        self.saturation.learn(outcome)
+
+    # -- what prompts need --------------------------------------------------------------------------------------
+
+    def examples(self, partition: str) -> list[str]:
+        """Items of a partition, spread over how often they were named."""
+        numbers = self.exclusion.choose(partition, limit=200, theta=0.0)
+        step = max(1, len(numbers) // prompts.SPLIT_EXAMPLES)
+        return [self.texts[number - 1] for number in numbers[::step]]
+
+    def sibling_labels(self, partition: str) -> list[str]:
+        """Labels beside and below a partition, which a split must not bring again."""
+        if partition not in self.tree:
+            return []
+        node = self.tree[partition]
+        beside = self.tree.children(node.parent) if partition else ()
+        return [self.tree[i].label for i in (*beside, *self.tree.children(partition)) if i != partition]
+
+    def to_verify(self, model: str, count: int) -> list[int]:
+        """Numbers of the newest attributes that `model` was the first to name."""
+        return list(self._newest.get(model, ()))[-count:]
+
+    def coverage_share(self) -> float | None:
+        """Found of what there is, 0 to 1, where an estimate can be trusted and someone asked for it."""
+        if self.spec.limits.until_coverage is None:
+            return None
+        total = self.coverage.snapshot()["estimated_total"]
+        return len(self.admission) / total if total else None
+
+    def recent_yield(self) -> float | None:
+        """Fresh attributes per answer over the last answers, None while there are too few to tell."""
+        return sum(self._yields) / len(self._yields) if len(self._yields) == YIELD_WINDOW else None
+
+    # -- what people see ----------------------------------------------------------------------------------------
+
+    def snapshot(self, now: float) -> dict[str, Any]:
+        """The part of metrics.json that comes from the answers."""
+        numbers = self.statistics.snapshot(now)
+        shares = self.policy.shares()
+        for key, provider in numbers["providers"].items():
+            provider["weight"] = shares.get(key, 0.0)
+        forecast = self.policy.forecast()
+        return {
+            **numbers,
+            "budget_usd": self.spec.limits.budget_usd,
+            "reserved_usd": self.budget.reserved,
+            "coverage": self.coverage.snapshot(),
+            "forecast": forecast,
+            "request_size": {key: size.value for key, size in self.sizes.items()},
+        }
+
+
+def _notes(sender: Sender, lines: list[str]) -> list[str]:
+    """What an answer said besides attributes: the labels of a split; whom a verification judged, how many, and the
+    items it found real."""
+    if sender.purpose == "split":
+        return lines
+    return [sender.subject, str(len(sender.judged)), *lines] if sender.purpose == "verify" else []

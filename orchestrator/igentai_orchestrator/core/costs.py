@@ -1,0 +1,98 @@
+"""What a request costs, in the unit a run saves: USD, seconds or requests; learned per model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from igentai_orchestrator.core.discovery import Outcome
+from igentai_orchestrator.core.topic import Optimise
+
+FREE_SHARE: Final = 0.05
+FAILED_USD_SHARE: Final = 0.02  # a failed request is rarely billed
+FAILED_SECONDS: Final = 6.6  # until an error or a timeout is known, on average
+SECONDS_PRIOR: Final = 6.0
+_ALPHA: Final = 0.25
+
+
+class Tariff:
+    """The unit of cost. `cost` without any price is `requests`: there is nothing to save but requests.
+
+    A free model among paid ones is charged a twentieth of the cheapest: it is preferred by far, but not for ever.
+
+    Args:
+        optimise: what the person saves.
+        expected_cost: USD of one request by model key, before anything was measured.
+    """
+
+    def __init__(self, optimise: Optimise = "cost", expected_cost: Mapping[str, float] | None = None) -> None:
+        paid = [c for c in (expected_cost or {}).values() if c > 0.0]
+        self.optimise: Optimise = "requests" if optimise == "cost" and not paid else optimise
+        self.floor = FREE_SHARE * min(paid, default=0.0)
+
+    @property
+    def unit(self) -> str:
+        return {"cost": "USD", "speed": "second", "requests": "request"}[self.optimise]
+
+    def charge(self, usd: float, seconds: float) -> float:
+        """The cost of one answer, more than 0."""
+        if self.optimise == "cost":
+            return max(usd, self.floor)
+        return max(seconds, 1e-3) if self.optimise == "speed" else 1.0
+
+    def surcharge(self, usd: float, seconds: float) -> float:
+        """The cost of what brought no answer: a failure, a split, a verification."""
+        if self.optimise == "cost":
+            return usd
+        return seconds if self.optimise == "speed" else 0.0
+
+
+class CostModel:
+    """Moving averages of USD, seconds, items and success per model; rows in the order of `models`.
+
+    The first answer replaces the prior, later ones weigh a quarter: a price that rises fourfold is known to 5 % after
+    twelve answers.
+    """
+
+    def __init__(self, models: list[str], expected_cost: Mapping[str, float], tariff: Tariff, items: float) -> None:
+        self._tariff = tariff
+        known = [c for c in expected_cost.values() if c > 0.0]
+        prior = sum(known) / len(known) if known else 0.0
+        self.usd = np.array([expected_cost.get(m, prior) for m in models], float)
+        self.seconds = np.full(len(models), SECONDS_PRIOR)
+        self.items = np.full(len(models), items)
+        self.ok = np.full(len(models), 0.97)
+        self._answers = np.zeros(len(models))
+
+    def learn(self, row: int, outcome: Outcome, items: int) -> None:
+        """`items` is how many attributes the answer named (0 for a failure)."""
+        self.ok[row] += 0.15 * (float(outcome.ok) - self.ok[row])
+        if not outcome.ok or outcome.purpose not in ("list", "probe"):
+            return
+        weight = 1.0 if self._answers[row] == 0 else _ALPHA
+        self._answers[row] += 1
+        self.usd[row] += weight * (outcome.usd - self.usd[row])
+        self.seconds[row] += weight * (outcome.seconds - self.seconds[row])
+        if items:  # an empty answer is counted as repeats, not as a short answer
+            self.items[row] += weight * (items - self.items[row])
+
+    def per_answer(
+        self, usd_left: float | None = None, seconds_left: float | None = None, parallel: int = 1
+    ) -> np.ndarray:
+        """Expected cost of one successful answer by model, failures included.
+
+        With both budgets given, each resource counts as the share of what is left of it; otherwise in the unit of the
+        tariff.
+        """
+        ok = np.clip(self.ok, 0.02, 1.0)
+        lost = (1.0 - ok) / ok
+        usd = np.maximum(self.usd, self._tariff.floor) * (1.0 + FAILED_USD_SHARE * lost)
+        seconds = self.seconds + FAILED_SECONDS * lost
+        if self._tariff.optimise == "requests":
+            return np.asarray(1.0 + lost)
+        if usd_left is not None and seconds_left is not None:
+            shared = max(seconds_left, 1e-3) * max(parallel, 1)
+            return np.asarray(usd / max(usd_left, 1e-9) + seconds / shared)
+        return np.asarray(usd if self._tariff.optimise == "cost" else seconds)

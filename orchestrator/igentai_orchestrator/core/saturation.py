@@ -1,0 +1,90 @@
+"""When to stop: both what came lately and what the best next request promises are too little.
+
+The rule is the best of twelve compared in simulation (96 to 99 % of the best stop in hindsight): fresh attributes per
+unit of cost over the last 30 answers < x AND the forecast < 1.5 x. Either alone is worse: the last answers alone stop
+in a lull, a maximum over forecasts alone suffers the winner's curse. Rules on an estimated coverage overspend 2 to 20
+times or stop absurdly early.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Final
+
+from igentai_orchestrator.core.costs import Tariff
+from igentai_orchestrator.core.discovery import Outcome
+
+WINDOW: Final = 30
+SHARE: Final = 0.05
+FORECAST_SLACK: Final = 1.5
+BARREN: Final = 40  # answers in a row without anything fresh end a topic whatever is promised
+DROUGHT: Final = 10  # answers in a row without anything fresh that may speak for the last 30
+RULE_OF_THREE: Final = 3.0  # events not seen in n trials happen less than 3/n of the time, with 95 % confidence
+
+
+class Saturation:
+    """x is a share of what the first 30 answers brought per unit of cost.
+
+    Args:
+        tariff: how a request is charged (USD, seconds or requests); the policy's, so that the forecast compares.
+        share: x as a share of the initial yield.
+    """
+
+    def __init__(self, tariff: Tariff | None = None, *, share: float = SHARE) -> None:
+        self._tariff = tariff or Tariff()
+        self._share = share
+        self._answers = 0
+        self._barren = 0
+        self._barren_charge = 0.0
+        self._first = (0, 0.0)  # fresh, charge of the first WINDOW answers
+        self._last: deque[tuple[int, float]] = deque(maxlen=WINDOW)
+        self._unsettled = 0.0  # charge of failures and splits since the last answer
+        self._seen: set[int] = set()
+
+    def learn(self, outcome: Outcome) -> None:
+        """Take in one outcome; idempotent by assignment id. What failed counts at its cost, not as an answer."""
+        if outcome.assignment_id in self._seen:
+            return
+        self._seen.add(outcome.assignment_id)
+        if outcome.purpose in ("split", "verify") or not outcome.ok:
+            self._unsettled += self._tariff.surcharge(outcome.usd, outcome.seconds)
+            return
+        charge = self._tariff.charge(outcome.usd, outcome.seconds) + self._unsettled
+        self._unsettled = 0.0
+        self._answers += 1
+        self._barren = 0 if outcome.fresh else self._barren + 1
+        self._barren_charge = 0.0 if outcome.fresh else self._barren_charge + charge
+        self._last.append((outcome.fresh, charge))
+        if self._answers <= WINDOW:
+            self._first = (self._first[0] + outcome.fresh, self._first[1] + charge)
+
+    @property
+    def initial(self) -> float:
+        """Fresh attributes per unit of cost over the first 30 answers."""
+        return self._first[0] / max(self._first[1], 1e-12)
+
+    @property
+    def recent(self) -> float:
+        """The same over the last 30; where the latest brought nothing, at most what that can hide.
+
+        A closed topic is done at once: its last finds are still among the last 30 when nothing comes any more.
+        """
+        lately = sum(f for f, _ in self._last) / max(sum(c for _, c in self._last), 1e-12)
+        if self._barren < DROUGHT:
+            return lately
+        return min(lately, RULE_OF_THREE / max(self._barren_charge, 1e-12))
+
+    def reached(self, forecast: float) -> str | None:
+        """Why the topic is done, in words, or None. Never before 30 answers."""
+        if self._answers < WINDOW:
+            return None
+        if self._barren >= BARREN:
+            return f"the last {self._barren} answers brought nothing fresh"
+        x = self._share * self.initial
+        if self.recent >= x or forecast >= FORECAST_SLACK * x:
+            return None
+        unit = self._tariff.unit
+        return (
+            f"the last {WINDOW} answers brought at most {self.recent:.3g} fresh attributes per {unit} against "
+            f"{self.initial:.3g} at the start, and no more than {forecast:.3g} is expected of the next"
+        )

@@ -1,0 +1,26 @@
+"""The archive: outputs/, its ledger, and everything that is read from them."""
+
+from __future__ import annotations
+
+from igentai_orchestrator.shell.archive.archive import Archive, OpenedTopic
+from igentai_orchestrator.shell.archive.attributes import AttributeRow, Naming, Provenance
+from igentai_orchestrator.shell.archive.export import ExportFormat
+from igentai_orchestrator.shell.archive.fsck import Finding, Report, fsck
+from igentai_orchestrator.shell.archive.reader import Reader
+from igentai_orchestrator.shell.archive.summaries import TopicSummary
+from igentai_orchestrator.shell.archive.writer import ArchiveListener
+
+__all__ = [
+    "Archive",
+    "ArchiveListener",
+    "AttributeRow",
+    "ExportFormat",
+    "Finding",
+    "Naming",
+    "OpenedTopic",
+    "Provenance",
+    "Reader",
+    "Report",
+    "TopicSummary",
+    "fsck",
+]

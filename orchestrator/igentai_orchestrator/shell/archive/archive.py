@@ -1,0 +1,322 @@
+"""The archive: the one writer of outputs/, except for the spools, which their producers write."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import sqlite3
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from igentai.errors import ConfigurationError, LedgerDamaged, StorageError, StorageFull, TopicError
+from igentai.folders import distinct
+from igentai_orchestrator.shell.archive import documents, ledger, topic_folders
+from igentai_orchestrator.shell.archive.disk import Disk, SystemDisk, replace_whole, sweep_unfinished
+from igentai_orchestrator.shell.archive.ledger import Ledger
+from igentai_orchestrator.shell.archive.lines import OutputLines
+from igentai_orchestrator.shell.archive.lock import OutputsLock, holder
+from igentai_orchestrator.shell.archive.specification import spec_from_json, spec_to_json
+from igentai_orchestrator.shell.archive.summaries import Summaries, TopicSummary, global_state
+from igentai_orchestrator.shell.archive.trouble import passing_trouble
+from igentai_orchestrator.shell.archive.writer import ArchiveListener, Writer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from igentai_orchestrator.core.records import Record
+    from igentai_orchestrator.core.topic import TopicSpec
+
+SPOOL: Final = "spool"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedTopic:
+    """A topic that is ready to be worked on.
+
+    `ledger` names its ledger for ever. `spool` is where local producers keep their answers. `history` is every record
+    so far, oldest first; it may be iterated more than once. `elapsed_s` is the working time of earlier daemons.
+    `repairs` says in words what had to be mended.
+    """
+
+    ledger: str
+    folder: Path
+    spool: Path
+    history: Iterable[Record]
+    elapsed_s: float
+    resumed: bool
+    repairs: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class _Open:
+    spec: TopicSpec
+    folder: Path
+    started: str
+    writer: Writer
+
+
+class Archive:
+    """All methods are for one thread, that of the event loop.
+
+    Args:
+        outputs: the folder; made at `claim` where it is missing.
+        now_wall: seconds since 1970, for display.
+        now: seconds that only grow, for working time.
+        disk: the file system.
+        retry_s: seconds between two tries while storage is in trouble.
+    """
+
+    def __init__(
+        self,
+        outputs: Path,
+        *,
+        now_wall: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.monotonic,
+        disk: Disk | None = None,
+        retry_s: float = 5.0,
+    ) -> None:
+        self._outputs = outputs
+        self._now_wall = now_wall
+        self._now = now
+        self._disk = disk or SystemDisk()
+        self._retry_s = retry_s
+        self._lock = OutputsLock(outputs)
+        self._summaries = Summaries(outputs)
+        self._topic: _Open | None = None
+
+    def claim(self) -> None:
+        """Make sure that this daemon alone works in the folder, that it can be written, and that it is tidy.
+
+        Raises:
+            OutputsBusy: another daemon is at work; the message names its pid.
+            ConfigurationError: the folder cannot be made or written.
+        """
+        try:
+            self._outputs.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigurationError(
+                f"cannot make the outputs folder {self._outputs} ({error.strerror}); make it, or name another one"
+            ) from error
+        self._lock.claim()
+        try:
+            replace_whole(self._disk, self._outputs / ".writable", (b"",))
+            (self._outputs / ".writable").unlink()
+            topic_folders.sweep(self._outputs)
+            sweep_unfinished(self._outputs)
+        except OSError as error:
+            self._lock.release()
+            raise ConfigurationError(
+                f"cannot write in {self._outputs} ({error.strerror}); make room or make it writable, "
+                "or name another outputs folder"
+            ) from error
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def release(self) -> None:
+        """Let another daemon have the folder."""
+        self._lock.release()
+
+    def topics(self) -> list[TopicSummary]:
+        """Every topic there is, by folder name. Works without a claim, too."""
+        return self._summaries.all(self._running())
+
+    def existing(self, topic: str) -> str | None:
+        """The folder of this very topic, None where there is none yet."""
+        taken = topic_folders.taken(self._outputs)
+        folder = distinct(topic, taken)
+        return folder if folder in taken else None
+
+    def folder_for(self, topic: str) -> str:
+        """The name of this topic's folder, existing or to be made.
+
+        Raises:
+            TopicError: no name can be made of the topic.
+        """
+        return distinct(topic, topic_folders.taken(self._outputs))
+
+    def load_spec(self, folder: str) -> TopicSpec:
+        """The spec with which a topic was last started.
+
+        Raises:
+            TopicError: there is no such topic, or its ledger does not say.
+        """
+        meta = topic_folders.read_meta(topic_folders.path_of(self._outputs, folder))
+        if meta is None:
+            raise TopicError(f"{self._outputs / folder} holds no ledger that can be read; see `igentai topics`")
+        try:
+            return spec_from_json(meta["spec"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise TopicError(f"the ledger of {folder} does not say how it was started; start it with flags") from error
+
+    def open(
+        self, spec: TopicSpec, mode: Literal["new", "overwrite", "resume"], *, listener: ArchiveListener
+    ) -> OpenedTopic:
+        """Make, overwrite or recover a topic, and start its writer.
+
+        Raises:
+            TopicError: it is there (`new`), it is not (`resume`), or it is another topic's folder.
+            ConfigurationError: written by a newer igentai.
+            StorageFull: no space, or not writable, right now.
+            LedgerDamaged: the ledger cannot be read, or a sync failed.
+        """
+        assert self._lock.held, "claim the outputs folder first"
+        assert self._topic is None, "close the open topic first"
+        path = topic_folders.path_of(self._outputs, spec.folder)
+        with _storage_errors(path):
+            if mode != "resume":
+                self._make(spec, path, overwrite=mode == "overwrite")
+            elif not path.is_dir():
+                raise TopicError(f"there is no {path} to resume; start the topic without --resume")
+            return self._take_up(spec, path, listener, resumed=mode == "resume")
+
+    def submit(self, ticket: int, record: Record) -> None:
+        """Have `record` committed; the listener hears of `ticket`, or a higher one. Never blocks."""
+        self._open_topic.writer.submit(ticket, record)
+
+    def backlog(self) -> int:
+        """Records that were submitted and are not yet durable."""
+        return self._topic.writer.backlog() if self._topic else 0
+
+    def write_metrics(self, metrics: Mapping[str, Any]) -> None:
+        """Replace metrics.json soon; only the latest is written."""
+        topic = self._open_topic
+        data = documents.metrics_bytes(metrics)
+        topic.writer.put(topic.folder / documents.METRICS, lambda: data)
+
+    def write_state(self, state: Mapping[str, Any]) -> None:
+        """Replace state.json soon. Its topic, folder, start and time of writing are added.
+
+        `topics` shows its `status`, `unique_attributes`, `cost_usd` and `stop_reason`.
+        """
+        topic = self._open_topic
+        data = documents.state_bytes(topic.spec, {"started": topic.started, **state}, self._stamp())
+        topic.writer.put(topic.folder / documents.STATE, lambda: data)
+
+    def write_global(self, waiting: Sequence[str] = ()) -> None:
+        """Replace global_state.json: every topic there is, the one running, and the `waiting` ones in their order.
+
+        While a topic is open this is queued behind what was written before; otherwise it happens at once.
+
+        Raises:
+            StorageFull: at once, and there is no space.
+        """
+        queue, path = tuple(waiting), self._outputs / documents.GLOBAL_STATE
+        running = self._running()
+
+        def render() -> bytes:
+            return documents.global_bytes(global_state(self._summaries.all(running), running, queue, self._stamp()))
+
+        if self._topic is not None:
+            self._topic.writer.put(path, render)
+            return
+        with _storage_errors(self._outputs):
+            replace_whole(self._disk, path, (render(),))
+
+    async def close(self) -> None:
+        """Make everything queued durable and close the topic's files. Without an open topic: nothing.
+
+        Raises:
+            StorageFull: storage is in trouble and the last try failed; what is missing was never acknowledged.
+            LedgerDamaged: the writer broke.
+        """
+        topic, self._topic = self._topic, None
+        if topic is not None:
+            await asyncio.to_thread(topic.writer.finish)
+
+    @property
+    def _open_topic(self) -> _Open:
+        assert self._topic is not None, "open a topic first"
+        return self._topic
+
+    def _running(self) -> str | None:
+        """The folder that is being worked on, by us or, without a claim, by the daemon that has it."""
+        if self._topic is not None:
+            return self._topic.spec.folder
+        if self._lock.held or holder(self._outputs) is None:
+            return None
+        state = documents.read_document(self._outputs / documents.GLOBAL_STATE) or {}
+        running = state.get("running")
+        return running if isinstance(running, str) else None
+
+    def _stamp(self) -> str:
+        return documents.iso_time(self._now_wall())
+
+    def _make(self, spec: TopicSpec, path: Path, *, overwrite: bool) -> None:
+        if path.exists():
+            if not overwrite:
+                raise TopicError(
+                    f"{path} is there already; say --resume to go on with it or --overwrite to start again"
+                )
+            topic_folders.discard(self._outputs, spec.folder, spec.topic, self._disk)
+        topic_folders.create(self._outputs, spec.folder, self._disk, lambda folder: self._fill(spec, folder))
+
+    def _fill(self, spec: TopicSpec, folder: Path) -> None:
+        wall = self._now_wall()
+        started = documents.iso_time(wall)
+        meta = {
+            "ledger": secrets.token_hex(16), "topic": spec.topic, "spec": spec_to_json(spec), "started": started,
+            "started_wall": repr(wall), "elapsed_s": "0.0",
+        }  # fmt: skip
+        Ledger.create(folder / ledger.FILE, meta).close()
+        state = {"status": "running", "started": started, "unique_attributes": 0, "cost_usd": 0.0}
+        replace_whole(self._disk, folder / documents.STATE, (documents.state_bytes(spec, state, started),))
+
+    def _take_up(self, spec: TopicSpec, path: Path, listener: ArchiveListener, *, resumed: bool) -> OpenedTopic:
+        book = Ledger.open(path / ledger.FILE)
+        try:
+            meta = book.meta()
+            held = meta.get("topic", "")
+            if not topic_folders.same_topic(held, spec.topic):
+                raise TopicError(f"{path} holds another topic, {held[:80]!r}, and is left alone")
+            repairs = [f"{name} was left unfinished: removed" for name in sweep_unfinished(path)]
+            lines = OutputLines(path, self._disk, book.blocks)
+            repair = lines.open()
+            if repair and resumed:
+                repairs.append(repair)
+            book.set_meta({"spec": spec_to_json(spec)})
+            self._complete(spec, path, float(meta["started_wall"]))
+            elapsed_s = float(meta["elapsed_s"])
+            history = book.history()
+            writer = self._writer(book, lines, listener, elapsed_s)
+        except BaseException:
+            book.close()
+            raise
+        self._topic = _Open(spec, path, meta["started"], writer)
+        writer.start()
+        return OpenedTopic(meta["ledger"], path, path / SPOOL, history, elapsed_s, resumed, repairs)
+
+    def _complete(self, spec: TopicSpec, path: Path, started_wall: float) -> None:
+        """What else belongs into a topic's folder."""
+        if (path / SPOOL).is_symlink():
+            raise TopicError(f"{path / SPOOL} is a symbolic link, which igentai does not follow; remove it")
+        (path / SPOOL).mkdir(mode=0o700, exist_ok=True)
+        os.chmod(path, 0o700)  # noqa: PTH101  folders made by hand or by a copy, too
+        os.chmod(path / SPOOL, 0o700)  # noqa: PTH101
+        if not (path / documents.TOPIC).exists():
+            replace_whole(self._disk, path / documents.TOPIC, (documents.topic_text(spec, started_wall),))
+
+    def _writer(self, book: Ledger, lines: OutputLines, listener: ArchiveListener, before_s: float) -> Writer:
+        began = self._now()
+        return Writer(
+            book, lines, self._disk, listener,
+            stamp=self._stamp, elapsed_s=lambda: before_s + self._now() - began, retry_s=self._retry_s,
+        )  # fmt: skip
+
+
+@contextmanager
+def _storage_errors(path: Path) -> Iterator[None]:
+    """Failures outside the writer thread, in the words of `igentai.errors`."""
+    try:
+        yield
+    except (OSError, sqlite3.Error) as error:
+        detail = passing_trouble(error)
+        if detail is not None:
+            raise StorageFull(f"{path}: {detail}, then try again") from error
+        if isinstance(error, sqlite3.Error):
+            raise LedgerDamaged(f"{path}: {error}; run `igentai fsck`, or put back a copy") from error
+        raise StorageError(f"{path}: {error.strerror}; check the folder and the disk, then try again") from error

@@ -1,0 +1,75 @@
+"""The ledger read back: every record in the order in which it was written."""
+
+from __future__ import annotations
+
+import sqlite3
+from heapq import merge
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final
+
+from igentai.errors import LedgerDamaged
+from igentai_orchestrator.shell.archive import rows
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from igentai_orchestrator.core.records import Record
+
+_READERS: Final[dict[str, Callable[[rows.Row], Record]]] = {
+    "assignments": rows.assignment,
+    "answers": rows.answer,
+    "losses": rows.loss,
+    "events": rows.event,
+}
+
+
+def connect_readonly(path: Path) -> sqlite3.Connection:
+    """A connection that cannot write, usable from any thread, one at a time.
+
+    Raises:
+        sqlite3.OperationalError: there is no such file.
+    """
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
+    )
+    connection.execute("PRAGMA query_only = 1")
+    connection.execute("PRAGMA trusted_schema = 0")
+    return connection
+
+
+class History:
+    """Records 1 to `last_id` of a ledger. Every iteration reads anew, by a connection of its own.
+
+    Iterating raises LedgerDamaged where a row cannot be read.
+    """
+
+    def __init__(self, path: Path, last_id: int) -> None:
+        self._path = path
+        self._last_id = last_id
+
+    def __len__(self) -> int:
+        return self._last_id
+
+    def __iter__(self) -> Iterator[Record]:
+        if not self._last_id:
+            return
+        connection = connect_readonly(self._path)
+        try:
+            yield from _in_order(connection, self._last_id)
+        except (sqlite3.DatabaseError, ValueError) as error:
+            raise LedgerDamaged(
+                f"{self._path} cannot be read to its end ({error}); run `igentai fsck`, or put back a copy"
+            ) from error
+        finally:
+            connection.close()
+
+
+def _in_order(connection: sqlite3.Connection, last_id: int) -> Iterator[Record]:
+    def numbered(table: str, read: Callable[[rows.Row], Record]) -> Iterator[tuple[Any, ...]]:
+        for row in connection.execute(rows.SELECT_HISTORY[table], (last_id,)):
+            yield row[0], read(row)
+
+    streams = [numbered(table, read) for table, read in _READERS.items()]
+    for _, record in merge(*streams, key=itemgetter(0)):
+        yield record

@@ -1,0 +1,94 @@
+// The head of a topic: its name, what it does, and the five numbers.
+
+import { byId, setAttr, setText, show } from "./dom.js";
+import { count, duration, money, percent, plural, rate } from "./format.js";
+
+const WORDS = {
+  running: "running",
+  queued: "waiting in the queue",
+  finished: "finished",
+  stopped: "stopped",
+  interrupted: "interrupted",
+};
+const RATES_EVERY = 1000; // a rate that changes four times a second cannot be read
+
+let ratesAt = 0;
+
+export function drawTitle(row, numbers) {
+  const status = row.status ?? numbers.status ?? "unknown";
+  setText(byId("name"), row.topic ?? numbers.topic ?? row.id);
+  setText(byId("status"), WORDS[status] ?? status);
+  setAttr(byId("status"), "data-status", status);
+  const invented = numbers.simulated ? "simulated: nothing here is real" : numbers.embedded ? "embedded model: it invents" : "";
+  show(byId("simulated"), Boolean(invented));
+  setText(byId("simulated"), invented);
+  const requests = (numbers.requests?.ok ?? 0) + (numbers.requests?.failed ?? 0);
+  const failed = numbers.requests?.failed ? `, ${count(numbers.requests.failed)} failed` : "";
+  setText(byId("meta"), `${plural(requests, "request")}${failed} · ${duration(numbers.elapsed_s ?? 0)}`);
+  const reason = numbers.stop_reason ?? row.stop_reason;
+  setText(byId("reason"), status !== "running" && reason ? sentence(reason) : "");
+  show(byId("stop"), status === "running" || status === "queued");
+  setText(byId("stop"), status === "queued" ? "Remove from the queue" : "Stop");
+  show(byId("resume"), ["finished", "stopped", "interrupted"].includes(status));
+}
+
+export function drawNumbers(numbers, now = performance.now()) {
+  const coverage = numbers.coverage ?? {};
+  setText(byId("found"), count(numbers.unique_attributes ?? 0));
+  setText(byId("found-note"), coverage.support_2 ? `${count(coverage.support_2)} named by two models or more` : "");
+  setText(byId("exist"), count(coverage.at_least));
+  setText(byId("exist-note"), estimate(coverage, numbers));
+  drawMoney(numbers);
+  if (now - ratesAt < RATES_EVERY) return;
+  ratesAt = now;
+  setText(byId("pace"), rate(numbers.unique_per_minute));
+  setText(byId("pace-note"), typeof numbers.repeats_share === "number" ? `${percent(numbers.repeats_share)} of all named were repeats` : "");
+  drawForecast(numbers, coverage);
+}
+
+// Another topic is shown: its rates must not wait for the last one's second to pass.
+export function resetRates() {
+  ratesAt = 0;
+}
+
+function estimate(coverage, numbers) {
+  if (coverage.estimated_total) {
+    const interval = coverage.low && coverage.high ? ` (${count(coverage.low)} – ${count(coverage.high)})` : "";
+    const sure = coverage.confidence ? `, confidence ${coverage.confidence}` : "";
+    return `estimated ${count(coverage.estimated_total)}${interval}${sure}`;
+  }
+  return numbers.unique_attributes ? "no estimate: too early, or the methods disagree" : "";
+}
+
+function drawMoney(numbers) {
+  const { cost_usd: spent, budget_usd: budget } = numbers;
+  setText(byId("spent"), money(spent ?? 0));
+  show(byId("spent-gauge"), Boolean(budget));
+  if (budget) {
+    byId("spent-gauge").firstElementChild.style.transform = `scaleX(${Math.min(1, (spent ?? 0) / budget)})`;
+    setText(byId("spent-note"), `of ${money(budget)}; ${money(Math.max(0, budget - (spent ?? 0)))} left`);
+  } else setText(byId("spent-note"), spent === 0 ? "nothing so far" : "no budget set");
+}
+
+function drawForecast(numbers, coverage) {
+  const next = coverage.forecast_next_usd;
+  const free = !numbers.cost_usd && numbers.unique_attributes > 0;
+  const known = typeof next === "number";
+  setText(byId("next"), free ? "free" : known ? `≈ ${rate(next)} new` : "–");
+  const parts = [];
+  if (typeof coverage.gain_next_double === "number") parts.push(`twice the requests: ≈ ${count(coverage.gain_next_double)} more`);
+  const record = forecastRecord(coverage.record);
+  if (record) parts.push(record);
+  setText(byId("next-note"), parts.join("; "));
+}
+
+// How earlier forecasts turned out: words, or {made, mean_error}.
+function forecastRecord(record) {
+  if (typeof record === "string") return record;
+  if (record && typeof record.mean_error === "number" && record.made > 0) {
+    return `${plural(record.made, "forecast")} so far, off by ${percent(record.mean_error)}`;
+  }
+  return "";
+}
+
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");

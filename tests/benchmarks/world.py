@@ -1,0 +1,211 @@
+"""A small world whose content is known: for measuring stops, estimates and exclusion lists against the truth.
+
+A topic of `size` attributes in categories; models that know parts of it, name popular attributes first (Zipf with
+noise), keep to exclusion lists most of the time, and answer with fewer where they know no more. Nothing here imitates
+a particular model; figures measured in it hold for its assumptions.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from igentai_orchestrator.core.costs import Tariff
+from igentai_orchestrator.core.coverage import Coverage
+from igentai_orchestrator.core.discovery import Ask, Outcome, Policy, Situation
+from igentai_orchestrator.core.exclusion import ExclusionLists
+from igentai_orchestrator.core.partitions import ROOT, PartitionTree
+from igentai_orchestrator.core.saturation import Saturation
+from igentai_orchestrator.core.topic import ModelChoice
+
+Mask = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Assumptions:
+    """`prices` are USD per request; models know `knows_least` to `knows_most` of the topic, the last one the most."""
+
+    size: int = 100
+    categories: int = 6
+    models: int = 3
+    asked_for: int = 40
+    skew: float = 1.0
+    noise: float = 0.7
+    knows_least: float = 0.75
+    knows_most: float = 0.97
+    leak: float = 0.08
+    compliance: float = 0.85
+    listed_max: int = 120
+    price: float = 0.01
+    splits: bool = True
+    parallel: int = 4
+
+
+class World:
+    """Content and models, drawn from a seed."""
+
+    def __init__(self, assumptions: Assumptions, seed: int) -> None:
+        self.given = assumptions
+        draw = np.random.default_rng([seed, 20])
+        a = assumptions
+        rank = draw.permutation(a.size)
+        self.category = draw.integers(0, a.categories, a.size)
+        self.models = [f"simulated:m{i}" for i in range(a.models)]
+        know = np.linspace(a.knows_least, a.knows_most, a.models)
+        self.log_weight = [-a.skew * np.log(rank + 3.0) + a.noise * draw.normal(size=a.size) for _ in range(a.models)]
+        self.known: list[Mask] = [draw.random(a.size) < know[i] for i in range(a.models)]
+        self.price = {m: a.price * (3.0**i) / 3.0 for i, m in enumerate(self.models)}
+        self.reachable = int(np.logical_or.reduce(self.known).sum())
+        self.labels = [f"category {chr(65 + c)}" for c in range(a.categories)]
+
+    def members(self, partition: str) -> Mask:
+        """Attributes a partition is about; ranges of initials cut the topic at random."""
+        if partition == ROOT:
+            return np.ones(self.given.size, bool)
+        label = partition.split("/")[0]
+        if label in self.labels:
+            return np.asarray(self.category == self.labels.index(label))
+        return np.asarray(np.arange(self.given.size) % 11 == sum(map(ord, label)) % 11)
+
+    def answer(self, model: int, partition: str, listed: Sequence[int], draw: np.random.Generator) -> list[int]:
+        """One reply: attributes without repetition, popular ones first."""
+        a = self.given
+        heeded = np.array([x for x in listed if draw.random() < a.compliance], int)
+        keys = self.log_weight[model] + draw.gumbel(size=a.size)
+        keys[~self.known[model]] = -np.inf
+        keys[heeded] = -np.inf
+        inside = self.members(partition)
+        leaked = 0 if partition == ROOT else int(draw.binomial(a.asked_for, a.leak))
+        named = _top(np.where(inside, keys, -np.inf), a.asked_for - leaked)
+        return named + _top(np.where(inside, -np.inf, keys), leaked)
+
+    def expected_fresh(self, model: int, partition: str, unseen: Mask) -> float:
+        """Fresh attributes one answer without a list is expected to bring (Poisson inclusion at the right total)."""
+        inside = self.members(partition) & self.known[model]
+        weight = np.exp(self.log_weight[model][inside])
+        asked = min(self.given.asked_for, 0.999 * len(weight))
+        low, high = 0.0, 1e9
+        for _ in range(60):
+            middle = (low * high) ** 0.5 if low > 0.0 else high / 2.0**20 if high > 1e3 else high / 2.0
+            low, high = (middle, high) if float((1 - np.exp(-weight * middle)).sum()) < asked else (low, middle)
+        return float(((1 - np.exp(-weight * high)) * unseen[inside]).sum())
+
+
+def _top(keys: npt.NDArray[np.float64], count: int) -> list[int]:
+    best = np.argsort(-keys)[: max(count, 0)]
+    return [int(x) for x in best if np.isfinite(keys[x])]
+
+
+class Chooses(Protocol):
+    """As much of a policy as a run needs."""
+
+    def choose(self, situation: Situation, rng: Random) -> Ask | None: ...
+
+    def learn(self, outcome: Outcome) -> None: ...
+
+    def forecast(self) -> float: ...
+
+
+@dataclass
+class Run:
+    """A topic from start to its own end."""
+
+    world: World
+    policy: Chooses
+    tree: PartitionTree
+    tariff: Tariff
+    seed: int = 0
+    requests_max: int = 2000
+    coverage: Coverage = field(default_factory=Coverage)
+    lists: ExclusionLists = field(default_factory=ExclusionLists)
+    found_after: list[int] = field(default_factory=list)  # distinct attributes after each request
+    spent: float = 0.0
+    reason: str | None = None
+
+    def go(self) -> Run:
+        rng = Random(self.seed)
+        draw = np.random.default_rng([self.seed, 21])
+        saturation = Saturation(self.tariff)
+        numbers: dict[int, int] = {}
+        texts: list[int] = [-1]
+        flying: deque[tuple[Ask, list[int]]] = deque()
+        while self.reason is None and len(self.found_after) < self.requests_max:
+            while len(flying) < self.world.given.parallel:
+                ask = self.policy.choose(self._situation(flying), rng)
+                if ask is None:
+                    break
+                listed = [] if ask.purpose != "list" else self.lists.choose(ask.partition, theta=0.05)
+                flying.append((ask, [texts[i] for i in listed]))
+            ask, listed = flying.popleft()
+            outcome = self._perform(ask, listed, numbers, texts, draw)
+            self.policy.learn(outcome)
+            self.coverage.learn(outcome)
+            saturation.learn(outcome)
+            self.found_after.append(len(numbers))
+            self.reason = saturation.reached(self.policy.forecast())
+        return self
+
+    def _situation(self, flying: deque[tuple[Ask, list[int]]]) -> Situation:
+        counts: dict[tuple[str, str], int] = {}
+        for ask, _ in flying:
+            counts[ask.model, ask.partition] = counts.get((ask.model, ask.partition), 0) + 1
+        everyone = set(self.world.models)
+        return Situation(float(len(self.found_after)), everyone, everyone, counts)
+
+    def _perform(
+        self, ask: Ask, listed: list[int], numbers: dict[int, int], texts: list[int], draw: np.random.Generator
+    ) -> Outcome:
+        number = len(self.found_after) + 1
+        usd = self.world.price[ask.model]
+        self.spent += usd
+        if ask.purpose == "split":
+            labels = self.world.labels if ask.partition == ROOT and self.world.given.splits else []
+            children = self.tree.open(ask.partition, labels)
+            return Outcome(number, ask.model, ask.partition, "split", True, (), 0, usd, 1.0, children=children)
+        known = len(numbers)
+        named = []
+        for item in self.world.answer(self.world.models.index(ask.model), ask.partition, listed, draw):
+            if item not in numbers:
+                numbers[item] = len(texts)
+                texts.append(item)
+            named.append(numbers[item])
+        self.lists.record(ask.partition, named, [numbers[i] for i in listed])
+        fresh = len(numbers) - known
+        return Outcome(number, ask.model, ask.partition, ask.purpose, True, named, fresh, usd, 2.0, ask.forecast)
+
+
+def oracle_requests(world: World, share: float, seed: int, requests_max: int = 2000) -> int:
+    """Requests until `share` of the reachable attributes are found, always asking the arm with the most expected fresh.
+
+    Greedy on the truth, with the same exclusion lists, categories known from the start.
+    """
+    draw = np.random.default_rng([seed, 22])
+    unseen = np.ones(world.given.size, bool)
+    lists = ExclusionLists()
+    partitions = [ROOT, *world.labels]
+    for request in range(1, requests_max + 1):
+        arms = [(m, p) for m in range(len(world.models)) for p in partitions]
+        model, partition = max(arms, key=lambda arm: world.expected_fresh(arm[0], arm[1], unseen))
+        listed = lists.choose(partition, theta=0.05)
+        named = world.answer(model, partition, listed, draw)
+        lists.record(partition, named, listed)
+        unseen[named] = False
+        if int((~unseen).sum()) >= share * world.reachable:
+            return request
+    return requests_max
+
+
+def choices(world: World) -> list[ModelChoice]:
+    return [ModelChoice(*m.split(":")) for m in world.models]
+
+
+def policies_face(policy: Any) -> Policy:
+    """States to the type checker that a policy keeps the desk's interface."""
+    kept: Policy = policy
+    return kept

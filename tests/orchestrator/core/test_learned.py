@@ -1,0 +1,284 @@
+"""The learned policy: what it may never do, and what it must notice."""
+
+from __future__ import annotations
+
+import math
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
+from igentai_orchestrator.core.learned import LearnedPolicy
+from igentai_orchestrator.core.partitions import PartitionTree
+from igentai_orchestrator.core.topic import ModelChoice, Optimise
+
+KEYS = ["p:a", "p:b", "p:c"]
+COST = {"p:a": 0.01, "p:b": 0.02, "p:c": 0.04}
+CATEGORIES = ("museums", "parks", "streets")
+NODES = ("", *CATEGORIES)
+
+
+def build(
+    models: int = 3, *, cost: dict[str, float] | None = None, optimise: Optimise = "cost", verify: bool = False
+) -> LearnedPolicy:
+    tree = PartitionTree("categories", categories=CATEGORIES, topic="Paris")
+    choices = [ModelChoice(*k.split(":")) for k in KEYS[:models]]
+    return LearnedPolicy(choices, tree, optimise=optimise, expected_cost=COST if cost is None else cost, verify=verify)
+
+
+def now(
+    available: set[str] | None = None, flying: dict[tuple[str, str], int] | None = None, at: float = 0.0
+) -> Situation:
+    return Situation(at, set(KEYS) if available is None else available, set(KEYS), flying or {})
+
+
+def listed(number: int, model: str, node: str, numbers: list[int], fresh: int, **more) -> Outcome:
+    return Outcome(number, model, node, "list", True, numbers, fresh, more.pop("usd", COST[model]), 1.0, **more)
+
+
+outcomes = st.lists(
+    st.tuples(
+        st.sampled_from(KEYS),
+        st.sampled_from(NODES),
+        st.booleans(),
+        st.lists(st.integers(1, 60), max_size=30, unique=True),
+        st.floats(0.0, 0.1),
+    ),
+    max_size=40,
+)
+
+
+def fed(policy: LearnedPolicy, rows: list[tuple[str, str, bool, list[int], float]], start: int = 1) -> set[int]:
+    seen: set[int] = set()
+    for i, (model, node, ok, numbers, usd) in enumerate(rows, start):
+        named = numbers if ok else []
+        fresh = len(set(named) - seen)
+        seen |= set(named)
+        policy.learn(Outcome(i, model, node, "list", ok, named, fresh, usd, 1.0))
+    return seen
+
+
+def asks(policy: LearnedPolicy, seed: int, count: int = 12) -> list[Ask | None]:
+    rng = Random(seed)
+    return [policy.choose(now(at=float(i)), rng) for i in range(count)]
+
+
+@given(outcomes, st.sets(st.sampled_from(KEYS)), st.integers(0, 99))
+def test_only_available_models_are_asked_and_forecasts_are_finite(rows, available: set[str], seed: int) -> None:
+    policy = build()
+    fed(policy, rows)
+    ask = policy.choose(now(available), Random(seed))
+    assert ask is None or ask.model in available
+    assert ask is None or 0.0 <= ask.forecast <= 1.0
+    assert math.isfinite(policy.forecast())
+    assert policy.forecast() >= 0.0
+
+
+@given(outcomes)
+def test_the_same_outcome_twice_counts_once(rows) -> None:
+    once, twice = build(), build()
+    fed(once, rows)
+    fed(twice, rows)
+    fed(twice, rows)
+    assert once.snapshot() == twice.snapshot()
+
+
+@given(outcomes, st.integers(0, 99))
+def test_a_replay_decides_as_the_live_policy_did(rows, seed: int) -> None:
+    live, replayed = build(), build()
+    rng = Random(seed)
+    for i, row in enumerate(rows, 1):
+        live.choose(now(at=float(i)), rng)
+        fed(live, [row], start=i)
+        fed(replayed, [row], start=i)
+    assert live.snapshot() == replayed.snapshot()
+    later = 1000.0  # what was under way at a stop has run out
+    assert live.choose(now(at=later), Random(1)) == replayed.choose(now(at=later), Random(1))
+
+
+@given(outcomes)
+def test_a_failure_changes_what_requests_cost_and_nothing_else(rows) -> None:
+    policy, other = build(), build()
+    fed(policy, rows)
+    fed(other, rows)
+    other.learn(Outcome(1000, "p:b", "parks", "list", False, (), 0, 0.0, 30.0))
+    before, after = policy.snapshot(), other.snapshot()
+    for part in NODES:
+        assert before["partitions"][part]["answers"] == after["partitions"][part]["answers"]
+        assert before["partitions"][part]["fresh_share"] == after["partitions"][part]["fresh_share"]
+    assert after["models"]["p:b"]["success"] < before["models"]["p:b"]["success"]
+
+
+@given(outcomes, st.sampled_from(NODES), st.integers(1, 6))
+def test_requests_in_flight_make_a_partition_less_attractive(rows, node: str, count: int) -> None:
+    policy = build()
+    fed(policy, rows)
+    column = policy._column[node]
+    free, _ = policy._rates(policy._flying(now()))
+    busy, _ = policy._rates(policy._flying(now(flying={("p:a", node): count})))
+    assert (busy[:, column] < free[:, column]).all()
+    others = [c for n, c in policy._column.items() if n != node]
+    assert (busy[:, others] == free[:, others]).all()
+
+
+def test_a_fourfold_price_is_known_after_twelve_answers() -> None:
+    policy = build()
+    for i in range(1, 30):
+        usd = 0.02 if i <= 17 else 0.08
+        policy.learn(listed(i, "p:b", "parks", [i], 1, usd=usd))
+    assert policy.snapshot()["models"]["p:b"]["cost_per_answer"] == pytest.approx(0.08, rel=0.05)
+
+
+class Market:
+    """Models that answer from a bottomless store, but for those told to repeat or to invent."""
+
+    def __init__(self, policy: LearnedPolicy, tree_seed: int = 0) -> None:
+        self.policy = policy
+        self.rng = Random(tree_seed)
+        self.draw = Random(7)
+        self.numbers: dict[object, int] = {}
+        self.asked: list[Ask] = []
+        self.answers = 0
+
+    def number(self, item: object) -> int:
+        return self.numbers.setdefault(item, len(self.numbers) + 1)
+
+    def step(self, *, repeats: str | None = None, invents: str | None = None, usd: float = 0.01) -> Ask:
+        ask = self.policy.choose(now(at=1000.0 * self.answers), self.rng)
+        assert ask is not None
+        self.answers += 1
+        self.asked.append(ask)
+        if ask.purpose == "split":
+            self.policy.learn(Outcome(self.answers, ask.model, ask.partition, "split", True, (), 0, usd, 1.0))
+            return ask
+        if ask.purpose == "verify":
+            real = 0 if ask.subject == invents else 5
+            self.policy.learn(
+                Outcome(
+                    self.answers, ask.model, ask.partition, "verify", True, (), 0, usd, 1.0,
+                    audit=(5, real), subject=ask.subject,
+                )
+            )  # fmt: skip
+            return ask
+        before = len(self.numbers)
+        named = [self.number(item) for item in self.items(ask, repeats, invents)]
+        fresh = len(self.numbers) - before
+        self.policy.learn(Outcome(self.answers, ask.model, ask.partition, "list", True, named, fresh, usd, 1.0))
+        return ask
+
+    def items(self, ask: Ask, repeats: str | None, invents: str | None) -> list[object]:
+        if ask.model == repeats:
+            return [("stale", i) for i in range(30)]
+        if ask.model == invents:
+            return [("invented", self.answers, i) for i in range(30)]
+        ranks = [int(self.draw.paretovariate(0.6)) % 4000 for _ in range(30)]
+        return list(dict.fromkeys((ask.partition, r) for r in ranks))
+
+
+def share_of(market: Market, model: str, steps: int, **how) -> float:
+    lists = [a.model for a in (market.step(**how) for _ in range(steps)) if a.purpose == "list"]
+    return lists.count(model) / len(lists)
+
+
+def test_a_model_that_only_repeats_is_left_alone() -> None:
+    market = Market(build(cost=dict.fromkeys(KEYS, 0.01)))
+    while sum(a.model == "p:b" and a.purpose == "list" for a in market.asked) < 15 and market.answers < 300:
+        market.step(repeats="p:b")
+    assert share_of(market, "p:b", 200, repeats="p:b") < 0.05
+
+
+def test_two_equal_models_share_the_work() -> None:
+    market = Market(build(2, cost=dict.fromkeys(KEYS, 0.01)))
+    assert 0.35 <= share_of(market, "p:a", 400) <= 0.65
+
+
+def test_a_model_whose_finds_do_not_exist_is_found_out() -> None:
+    market = Market(build(cost=dict.fromkeys(KEYS, 0.01), verify=True))
+    for _ in range(150):
+        market.step(invents="p:c")
+    assert share_of(market, "p:c", 200, invents="p:c") < 0.10
+    assert any(a.purpose == "verify" and a.subject == "p:c" and a.model != "p:c" for a in market.asked)
+
+
+def test_without_prices_requests_are_saved() -> None:
+    policy = build(cost=dict.fromkeys(KEYS, 0.0))
+    assert policy.tariff.unit == "request"
+    assert policy.choose(now(), Random(1)) is not None
+    assert 0.0 < policy.forecast() <= 30.0
+
+
+def test_a_free_model_is_preferred_to_a_paid_one_of_the_same_yield() -> None:
+    market = Market(build(2, cost={"p:a": 0.0, "p:b": 0.01}))
+    for _ in range(60):
+        market.step(usd=0.0)
+    assert market.policy.shares()["p:a"] > 0.8
+
+
+def test_fixed_shares_are_kept() -> None:
+    policy = build(cost=dict.fromkeys(KEYS, 0.01))
+    policy.set_weights({"p:b": 0.5, "nobody:here": 0.4})
+    market = Market(policy)
+    assert share_of(market, "p:b", 200, repeats="p:b") == pytest.approx(0.5, abs=0.03)
+    policy.set_weights({"p:b": None})
+    assert share_of(market, "p:b", 300, repeats="p:b") < 0.1
+
+
+def test_waiting_for_a_cheaper_model_ends() -> None:
+    policy = build(2, cost={"p:a": 0.001, "p:b": 0.1})
+    for i in range(1, 7):
+        policy.learn(listed(i, "p:a", CATEGORIES[i % 3], list(range(i * 40, i * 40 + 30)), 30, usd=0.001))
+    assert policy.choose(now({"p:b"}, at=0.0), Random(3)) is None
+    ask = policy.choose(now({"p:b"}, at=30.0), Random(3))
+    assert ask is not None
+    assert ask.model == "p:b"
+
+
+@settings(max_examples=40)
+@given(st.lists(st.text(max_size=12), max_size=12), st.booleans())
+def test_any_split_reply_leaves_the_partition_askable(labels: list[str], ok: bool) -> None:
+    policy = build()
+    tree = policy._tree
+    children = tree.open("parks", labels) if ok else ()
+    policy.learn(Outcome(1, "p:a", "parks", "split", ok, (), 0, 0.01, 1.0, children=children))
+    policy.learn(Outcome(2, "p:a", "parks", "split", ok, (), 0, 0.01, 1.0, children=("parks/unknown",)))
+    assert tree.askable("parks")
+    assert set(policy.snapshot()["partitions"]) == set(tree.nodes())
+    assert policy.choose(now(), Random(0)) is not None
+
+
+def test_two_models_are_asked_for_categories_before_anything_else() -> None:
+    tree = PartitionTree("auto", topic="Paris")
+    policy = LearnedPolicy([ModelChoice(*k.split(":")) for k in KEYS], tree, expected_cost=COST)
+    first, second = policy.choose(now(), Random(0)), policy.choose(now(), Random(0))
+    assert first == Ask("p:a", "", "split")
+    assert second == Ask("p:b", "", "split")
+    third = policy.choose(now(), Random(0))
+    assert third is not None
+    assert third.purpose == "list"
+    for i, (model, labels) in enumerate((("p:a", ["Art", "Food", "Parks"]), ("p:b", ["Arts", "Bridges"])), 1):
+        children = tree.open("", labels)
+        policy.learn(Outcome(i, model, "", "split", True, (), 0, 0.01, 1.0, children=children))
+    assert tree.children("") == ("Art", "Food", "Parks", "Bridges")
+
+
+def test_initials_help_where_no_model_names_categories() -> None:
+    tree = PartitionTree("auto", topic="Paris")
+    policy = LearnedPolicy([ModelChoice(*k.split(":")) for k in KEYS], tree, expected_cost=COST)
+    for i, model in enumerate(("p:a", "p:b"), 1):
+        children = tree.open("", ["Sure!", ""])
+        policy.learn(Outcome(i, model, "", "split", True, (), 0, 0.01, 1.0, children=children))
+    assert tree[tree.children("")[0]].kind == "alphabet"
+    ask = policy.choose(now(), Random(0))
+    assert ask is not None
+    assert ask.purpose == "list"
+
+
+def test_a_partition_with_short_answers_is_not_split() -> None:
+    policy = build(1)
+    for i in range(1, 5):
+        policy.learn(listed(i, "p:a", "", list(range(i * 100, i * 100 + 30)), 30))
+    for i, node in enumerate(CATEGORIES, 5):
+        policy.learn(listed(i, "p:a", node, [i * 100, i * 100 + 1], 2))
+    assert all(a is None or a.purpose == "list" for a in asks(policy, 3))
