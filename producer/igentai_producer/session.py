@@ -269,7 +269,9 @@ class ProducerSession:
             if not unsent:
                 self._exit(0)
         ledger = self._outboxes.current
-        if self.state is not State.WORKING or ledger is None or not self._outboxes.open or self._outboxes.blocked:
+        if self.state is not State.WORKING or ledger is None or not self._outboxes.open:
+            return
+        if self._outboxes.waiting.unspooled:  # first it must be sure that what comes back can be kept
             return
         while self._waiting and len(self._running) < self._config.concurrency:
             assign = self._waiting.popleft()

@@ -23,6 +23,7 @@ class ProductPolicy:
     name = "igentai"
 
     def reset(self, state: Any) -> None:
+        self.state = state
         self._action = sys.modules[type(state).__module__].Action
         self._models = [ModelChoice("simulated", str(p)) for p in range(state.P)]
         tops = [v for v in state.nodes if v is not None and v.depth == 1 and v.kind == "cat"]

@@ -8,21 +8,24 @@ a particular model; figures measured in it hold for its assumptions.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
-from igentai_orchestrator.core.costs import Tariff
 from igentai_orchestrator.core.coverage import Coverage
-from igentai_orchestrator.core.discovery import Ask, Outcome, Policy, Situation
+from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
 from igentai_orchestrator.core.exclusion import ExclusionLists
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
 from igentai_orchestrator.core.saturation import Saturation
 from igentai_orchestrator.core.topic import ModelChoice
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from igentai_orchestrator.core.costs import Tariff
 
 Mask = npt.NDArray[np.bool_]
 
@@ -145,7 +148,7 @@ class Run:
             ask, listed = flying.popleft()
             outcome = self._perform(ask, listed, numbers, texts, draw)
             self.policy.learn(outcome)
-            self.coverage.learn(outcome)
+            self.coverage.learn(outcome, [numbers[x] for x in listed])
             saturation.learn(outcome)
             self.found_after.append(len(numbers))
             self.reason = saturation.reached(self.policy.forecast())
@@ -180,10 +183,10 @@ class Run:
         return Outcome(number, ask.model, ask.partition, ask.purpose, True, named, fresh, usd, 2.0, ask.forecast)
 
 
-def oracle_requests(world: World, share: float, seed: int, requests_max: int = 2000) -> int:
+def oracle_requests(world: World, share: float, seed: int, *, with_lists: bool, requests_max: int = 2000) -> int:
     """Requests until `share` of the reachable attributes are found, always asking the arm with the most expected fresh.
 
-    Greedy on the truth, with the same exclusion lists, categories known from the start.
+    Greedy on the truth, categories known from the start; with the same exclusion lists or without any.
     """
     draw = np.random.default_rng([seed, 22])
     unseen = np.ones(world.given.size, bool)
@@ -192,7 +195,7 @@ def oracle_requests(world: World, share: float, seed: int, requests_max: int = 2
     for request in range(1, requests_max + 1):
         arms = [(m, p) for m in range(len(world.models)) for p in partitions]
         model, partition = max(arms, key=lambda arm: world.expected_fresh(arm[0], arm[1], unseen))
-        listed = lists.choose(partition, theta=0.05)
+        listed = lists.choose(partition, theta=0.05) if with_lists else []
         named = world.answer(model, partition, listed, draw)
         lists.record(partition, named, listed)
         unseen[named] = False
@@ -203,9 +206,3 @@ def oracle_requests(world: World, share: float, seed: int, requests_max: int = 2
 
 def choices(world: World) -> list[ModelChoice]:
     return [ModelChoice(*m.split(":")) for m in world.models]
-
-
-def policies_face(policy: Any) -> Policy:
-    """States to the type checker that a policy keeps the desk's interface."""
-    kept: Policy = policy
-    return kept

@@ -114,6 +114,16 @@ def test_calls_sent_before_it_opened_say_nothing_afterwards() -> None:
     assert breaker.state(7.0) is CLOSED
 
 
+def test_closed_again_it_judges_by_new_calls_alone() -> None:
+    breaker = opened()
+    breaker.sent(5.0, 100)
+    breaker.succeeded(5.0, 100)
+    told(breaker, 6.0, "F" * 9, first=200)
+    assert breaker.state(6.0) is CLOSED
+    told(breaker, 6.0, "F", first=300)
+    assert breaker.state(6.0) is OPEN
+
+
 @pytest.mark.parametrize(("healthy_s", "next_s"), [(59.0, 10.0), (60.0, 5.0)])
 def test_only_a_minute_of_health_makes_the_next_opening_short_again(healthy_s: float, next_s: float) -> None:
     breaker = opened()

@@ -136,7 +136,7 @@ def test_reserving_far_too_much_costs_little_of_the_limit() -> None:
     """Only what is in flight is counted in full: the pace learns what share of a reservation is used."""
     rate, rng, now, used, done = RateLimit(tokens_per_minute=300_000), Random(1), 0.0, [], []
     while now < 600:
-        wait = rate.wait(now, 2_000)
+        wait = rate.wait(now, 4_000)
         if wait > 0:
             if done and done[0][0] <= now + wait:
                 now, _, reservation = heapq.heappop(done)
@@ -144,8 +144,8 @@ def test_reserving_far_too_much_costs_little_of_the_limit() -> None:
             else:
                 now += wait
             continue
-        reservation = rate.take(now, 2_000)
-        heapq.heappush(done, (now + rng.uniform(1, 3), reservation.number, reservation))
+        reservation = rate.take(now, 4_000)
+        heapq.heappush(done, (now + rng.uniform(0.5, 1.5), reservation.number, reservation))
         used.append((now, 800))
     late = sum(n for at, n in used if at >= 60)
     assert late >= 0.9 * 300_000 * 9
@@ -184,6 +184,23 @@ def test_tickets_go_in_order_and_a_place_given_up_lets_the_next_through() -> Non
     rate.take(0.0, 10, second)
     assert rate.wait(0.0, 10, third) == pytest.approx(60 / 57, abs=0.03)
     assert rate.wait(60 / 57, 10, third) == 0
+
+
+def test_those_further_back_are_told_to_come_when_their_turn_may_be() -> None:
+    rate = RateLimit(tokens_per_minute=60_000)
+    rate.take(0.0, 950)
+    tickets = [rate.join(95) for _ in range(20)]
+    waits = [rate.wait(0.0, 95, ticket) for ticket in tickets]
+    assert waits[:2] == [pytest.approx(0.75), pytest.approx(0.85)]
+    assert waits == sorted(waits)
+    assert waits[-1] == 1.0
+
+
+def test_a_turn_given_back_can_be_taken_again_at_once() -> None:
+    rate = RateLimit(60, 10_000, 1)
+    for _ in range(5):
+        assert rate.give_back(rate.take(0.0, 9_000))
+    assert rate.used(0.0) == (0, 0)
 
 
 def test_a_request_larger_than_the_limit_is_told_so() -> None:

@@ -7,11 +7,12 @@ Fresh partitions: mean and spread of the share of fresh attributes in first answ
 from __future__ import annotations
 
 import math
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from igentai_orchestrator.core.good_turing import Floats
+if TYPE_CHECKING:
+    from igentai_orchestrator.core.good_turing import Floats
 
 DEPTHS: Final = 8
 FRESH_PRIOR: Final = 0.9

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from igentai_orchestrator.core.good_turing import Floats
+if TYPE_CHECKING:
+    from igentai_orchestrator.core.good_turing import Floats
 
 _OWN_BINS: Final = (0.5, 1.5, 3.5)
 _PARTITION_BINS: Final = (0.5, 2.5, 6.5)

@@ -97,7 +97,7 @@ class Campaign:
 
     # -- what a producer sent becomes a record ------------------------------------------------------------------
 
-    def admit(self, batch: AttributeBatch, sender: Sender, cost_usd: float) -> AnswerRecord:
+    def admit(self, batch: AttributeBatch, sender: Sender, cost_usd: float, producer: str) -> AnswerRecord:
         """Sort an answer's attributes into fresh and repeats. What is no legal line is left out."""
         listing = sender.purpose in ("list", "probe")
         lines = batch.attributes
@@ -109,7 +109,7 @@ class Campaign:
             assignment_id=batch.assignment_id,
             producer_run=batch.run_id,
             seq=batch.seq,
-            producer=batch.producer_id,
+            producer=producer,
             provider=sender.provider,
             model=sender.model.partition(":")[2],  # as asked: providers answer with dated names
             partition=sender.partition,
@@ -128,13 +128,13 @@ class Campaign:
             notes=_notes(sender, lines),
         )
 
-    def failed(self, failure: RequestFailed, sender: Sender) -> AnswerRecord:
+    def failed(self, failure: RequestFailed, sender: Sender, producer: str) -> AnswerRecord:
         """A failed attempt as a record: it named nothing, and cost nothing that we know of."""
         return AnswerRecord(
             assignment_id=failure.assignment_id,
             producer_run=failure.run_id,
             seq=failure.seq,
-            producer=failure.producer_id,
+            producer=producer,
             provider=sender.provider,
             model=sender.model.partition(":")[2],
             partition=sender.partition,

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from igentai_orchestrator.core.good_turing import Floats
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from igentai_orchestrator.core.good_turing import Floats
 
 FEATURES: Final = 512
 CLUSTERS: Final = 5

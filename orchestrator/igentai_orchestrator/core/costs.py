@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from igentai_orchestrator.core.discovery import Outcome
-from igentai_orchestrator.core.topic import Optimise
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from igentai_orchestrator.core.discovery import Outcome
+    from igentai_orchestrator.core.topic import Optimise
 
 FREE_SHARE: Final = 0.05
 FAILED_USD_SHARE: Final = 0.02  # a failed request is rarely billed

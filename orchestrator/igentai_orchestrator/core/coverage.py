@@ -1,22 +1,31 @@
 """How much is left, per topic and per partition, as honestly as it can be known.
 
 At least N is a lower bound. The forecast of the next doubling comes with the record of earlier ones. An estimated
-total is given only where methods that fail differently agree; elsewhere it is None, and `confidence` says why.
+total, with a 90 % interval, is given for the whole topic and only where methods that fail differently agree; elsewhere
+it is None, and `confidence` says why.
 """
 
 from __future__ import annotations
 
+import math
 from array import array
 from collections import deque
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from igentai_orchestrator.core.discovery import Outcome
-from igentai_orchestrator.core.estimators import Frequencies, ace, gamma_poisson, ichao1, known_share
-from igentai_orchestrator.core.forecasts import DiscoveryCurve, ForecastRecord
+from igentai_orchestrator.core.calibration import JUDGE_ERROR
+from igentai_orchestrator.core.estimators import SPREAD, Frequencies, ace, ichao1, known_share, unseen
+from igentai_orchestrator.core.forecasts import DiscoveryCurve, ForecastRecord, Settled
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from igentai_orchestrator.core.discovery import Outcome
 
 ANSWERS_MIN: Final = 20
 INVENTED_MAX: Final = 0.02
-AGREEMENT: Final = 0.10  # largest spread of the methods, relative to what was found
+AGREEMENT: Final = 0.15  # largest distance of iChao1 and ACE, relative to what was found
+RECENT: Final = 30
+WIDTH_MIN: Final = 1.03  # where nothing is rare any more, what only one model hardly ever names can still be missing
 MODELS_MAX: Final = 63
 
 
@@ -28,6 +37,7 @@ class Coverage:
 
     def __init__(self) -> None:
         self._times = array("I")
+        self._listed = array("I")
         self._by = array("Q")  # bit set of the models that named it
         self._home = array("i")
         self._bits: dict[str, int] = {}
@@ -43,11 +53,15 @@ class Coverage:
         self._by_requests = DiscoveryCurve()
         self._record = ForecastRecord()
         self._checked = [0.0, 0.0]
-        self._fresh_shares: deque[float] = deque(maxlen=30)
+        self._fresh_shares: deque[float] = deque(maxlen=RECENT)
         self._seen: set[int] = set()
 
-    def learn(self, outcome: Outcome) -> None:
-        """Take in one outcome; idempotent by assignment id."""
+    def learn(self, outcome: Outcome, listed: Iterable[int] = ()) -> None:
+        """Take in one outcome; idempotent by assignment id.
+
+        `listed` are the attributes its prompt had excluded. One that stayed away may have been named otherwise: every
+        second time counts as a sighting, or lists would make what is known well look rare.
+        """
         if outcome.assignment_id in self._seen:
             return
         self._seen.add(outcome.assignment_id)
@@ -66,9 +80,16 @@ class Coverage:
         bit = 1 << self._bits.setdefault(outcome.model, min(len(self._bits), MODELS_MAX))
         for number in distinct:
             self._sight(number, here, bit)
+        for number in set(listed) - distinct:
+            self._leave_out(number)
         self._by_requests.add(float(self._requests), float(self._topic.distinct))
         self._curve.add(self._spend, float(self._topic.distinct))
         self._record.follow(self._curve, self._answers)
+
+    @property
+    def forecasts(self) -> tuple[Settled, ...]:
+        """Forecasts of a doubling whose time has come, oldest first."""
+        return self._record.settled
 
     @property
     def _spend(self) -> float:
@@ -86,6 +107,7 @@ class Coverage:
         if short > 0:
             more = max(short, len(self._times) // 2)
             self._times.extend([0] * more)
+            self._listed.extend([0] * more)
             self._by.extend([0] * more)
             self._home.extend([-1] * more)
         self._times[number] += 1
@@ -99,45 +121,66 @@ class Coverage:
             self._supported += 1
         self._by[number] = by | bit
 
+    def _leave_out(self, number: int) -> None:
+        if number >= len(self._times) or self._times[number] == 0:
+            return
+        self._listed[number] += 1
+        if self._listed[number] % 2 == 0:
+            self._times[number] += 1
+            self._topic.sighted(self._times[number])
+            self._local[self._home[number]].sighted(self._times[number])
+
     def snapshot(self) -> dict[str, Any]:
         """What is shown; `partitions` holds the same per partition as far as it can be said there."""
-        found = self._figures(self._topic, self._answers)
+        fresh_share = sum(self._fresh_shares) / max(len(self._fresh_shares), 1)
         spend = self._curve.spend
-        found |= {
-            "found": self._topic.distinct,
-            "support_2": self._supported,
-            "fresh_share": sum(self._fresh_shares) / len(self._fresh_shares) if self._fresh_shares else None,
-            "gain_next_double": self._curve.gain(spend),
-            "forecast_next_usd": self._curve.gain(1.0) if self._usd > 0.0 else None,
-            "forecast_next_request": self._by_requests.gain(1.0),
-            "record": self._record.snapshot(),
-            "partitions": {
-                p: {"found": self._local[i].distinct, "answers": self._answers_about[i]}
-                | self._figures(self._local[i], self._answers_about[i])
-                for p, i in self._partitions.items()
-            },
-        }
-        return found
+        return (
+            self._bounds(self._topic)
+            | self._total(fresh_share)
+            | {
+                "found": self._topic.distinct,
+                "support_2": self._supported,
+                "fresh_share": fresh_share,
+                "gain_next_double": self._curve.gain(spend),
+                "forecast_next_usd": self._curve.gain(1.0) if self._usd > 0.0 else None,
+                "forecast_next_request": self._by_requests.gain(1.0),
+                "record": self._record.snapshot(),
+                "partitions": {p: self._partition(i) for p, i in self._partitions.items()},
+            }
+        )
 
-    def _figures(self, q: Frequencies, answers: int) -> dict[str, Any]:
-        bound = ichao1(q)
-        totals = sorted(q.distinct + max(u, 0.0) for u in (bound, ace(q), gamma_poisson(q)))
-        doubt = self._doubt(totals, q, answers)
+    def _partition(self, place: int) -> dict[str, Any]:
+        return self._bounds(self._local[place]) | {
+            "found": self._local[place].distinct,
+            "answers": self._answers_about[place],
+            "estimated_total": None,
+            "low": None,
+            "high": None,
+            "confidence": "totals are estimated for whole topics only",
+        }
+
+    @staticmethod
+    def _bounds(q: Frequencies) -> dict[str, Any]:
+        return {"at_least": round(q.distinct + ichao1(q)), "good_turing": known_share(q)}
+
+    def _total(self, fresh_share: float) -> dict[str, Any]:
+        doubt = self._doubt()
+        if doubt:
+            return {"estimated_total": None, "low": None, "high": None, "confidence": doubt}
+        found, more = self._topic.distinct, unseen(self._topic, fresh_share)
         return {
-            "at_least": round(q.distinct + bound),
-            "estimated_total": None if doubt else round(totals[1]),
-            "low": None if doubt else q.distinct,
-            "high": None if doubt else round(totals[2] * 1.1),
-            "good_turing": known_share(q),
-            "confidence": doubt or "methods agree",
+            "estimated_total": round(found + more),
+            "low": round(found + more / SPREAD),
+            "high": math.ceil(max(found + more * SPREAD, WIDTH_MIN * found)),
+            "confidence": "methods agree",
         }
 
-    def _doubt(self, totals: list[float], q: Frequencies, answers: int) -> str | None:
+    def _doubt(self) -> str | None:
         """Why no total is given, in words; None if it can be."""
-        if answers < ANSWERS_MIN:
+        if self._answers < ANSWERS_MIN:
             return f"fewer than {ANSWERS_MIN} answers"
-        if self._checked[0] and self._checked[1] / self._checked[0] > 0.1 + INVENTED_MAX:
+        if self._checked[0] and self._checked[1] / self._checked[0] > JUDGE_ERROR + INVENTED_MAX:
             return "models invent: what is named once may not exist"
-        if totals[2] - totals[0] > AGREEMENT * max(q.distinct, 1):
+        if abs(ichao1(self._topic) - ace(self._topic)) > AGREEMENT * max(self._topic.distinct, 1):
             return "methods disagree"
         return None

@@ -7,10 +7,12 @@ rebuilt, and replayed against another policy, from its ledger alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from random import Random
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence, Set
+    from random import Random
 
 Purpose: TypeAlias = Literal["list", "split", "verify", "probe"]
 Arm: TypeAlias = tuple[str, str]  # (model key, partition id)

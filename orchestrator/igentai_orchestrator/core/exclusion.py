@@ -9,9 +9,11 @@ costs 12 % instead).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 COMPLIANCE: Final = 0.85  # share of listed attributes a model does leave out; an assumption, see docs/discovery.md
 THETA_FREE: Final = 0.03  # without a price only the context and the time to read it are saved
@@ -46,27 +48,44 @@ class ExclusionLists:
 
     def __init__(self) -> None:
         self._partitions: dict[str, _Partition] = {}
+        self._all: set[int] = set()
+        self._answers = 0
+        self._named = 0
 
     def record(self, partition: str, numbers: Iterable[int], listed: Iterable[int] = ()) -> None:
         """Take in one answer: the attributes it named and those its prompt had listed."""
         known = self._partitions.setdefault(partition, _Partition())
+        distinct = set(numbers)
         known.answers += 1
-        known.hits.update(set(numbers))
+        known.hits.update(distinct)
         known.listed.update(set(listed))
+        self._all |= distinct
+        self._answers += 1
+        self._named += len(distinct)
 
     def choose(self, partition: str, *, limit: int = LIST_MAX, theta: float = 0.15) -> list[int]:
         """Numbers of the attributes to name, most useful first, at most `limit`.
 
         The chance that x is repeated is hits / (answers in which it was not listed + 1): answers that had it on their
-        list say nothing of what a model does without one. Ties go to the attribute found first.
+        list say nothing of what a model does without one. What only other partitions named has the chance of a lot, as
+        long as that is worth it: in a small topic a list of everything known is what brings out the rest. Ties go to
+        the attribute found first.
         """
-        known = self._partitions.get(partition)
-        if known is None or limit <= 0:
+        if limit <= 0:
             return []
+        known = self._partitions.get(partition, _Partition())
         found = []
         for number, hits in known.hits.items():
             chance = hits / (known.answers - known.listed[number] + 1.0)
             if chance >= theta:
                 found.append((-chance, number))
+        found += self._from_elsewhere(known, theta)
         found.sort()
         return [number for _, number in found[:limit]]
+
+    def _from_elsewhere(self, known: _Partition, theta: float) -> list[tuple[float, int]]:
+        lot = self._named / max(self._answers, 1) / max(len(self._all), 1)
+        if lot < theta:
+            return []
+        chances = ((lot / (known.answers - known.listed[n] + 1.0), n) for n in self._all - known.hits.keys())
+        return [(-chance, number) for chance, number in chances if chance >= theta]

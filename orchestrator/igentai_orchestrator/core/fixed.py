@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from igentai_orchestrator.core.partitions import PartitionTree
 from igentai_orchestrator.core.round_robin import ITEMS_PRIOR, RoundRobinPolicy
-from igentai_orchestrator.core.topic import ModelChoice, Optimise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from igentai_orchestrator.core.partitions import PartitionTree
+    from igentai_orchestrator.core.topic import ModelChoice, Optimise
 
 
 class FixedPolicy(RoundRobinPolicy):

@@ -76,8 +76,9 @@ class DiscoveryCurve:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """A forecast whose time came: at `spend`, `predicted` more were expected of as much again; `actual` came."""
+    """A forecast whose time came: at `spend`, after `answers`, `predicted` more were expected of as much again."""
 
+    answers: int
     spend: float
     predicted: float
     actual: float
@@ -87,17 +88,17 @@ class ForecastRecord:
     """Forecasts of a doubling, made four times per doubling, settled when the spend has doubled."""
 
     def __init__(self) -> None:
-        self._open: deque[tuple[float, float, float]] = deque()
+        self._open: deque[tuple[int, float, float, float]] = deque()
         self._settled: deque[Settled] = deque(maxlen=32)
         self._next = 0.0
 
     def follow(self, curve: DiscoveryCurve, answers: int) -> None:
         """Call after every answer."""
-        while self._open and curve.spend >= 2.0 * self._open[0][0]:
-            spend, found, predicted = self._open.popleft()
-            self._settled.append(Settled(spend, predicted, curve.at(2.0 * spend) - found))
+        while self._open and curve.spend >= 2.0 * self._open[0][1]:
+            made, spend, found, predicted = self._open.popleft()
+            self._settled.append(Settled(made, spend, predicted, curve.at(2.0 * spend) - found))
         if answers >= ANSWERS_MIN and curve.spend >= self._next:
-            self._open.append((curve.spend, curve.found, curve.gain(curve.spend)))
+            self._open.append((answers, curve.spend, curve.found, curve.gain(curve.spend)))
             self._next = curve.spend * CHECKPOINT_RATIO
 
     @property

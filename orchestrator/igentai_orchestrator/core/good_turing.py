@@ -9,11 +9,13 @@ falls by itself when others find the same.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 

@@ -8,9 +8,7 @@ that is about to be asked again is split first where fresh partitions one level 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -23,8 +21,13 @@ from igentai_orchestrator.core.lengths import AnswerLengths
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
 from igentai_orchestrator.core.shares import Shares
 from igentai_orchestrator.core.splits import Splits
-from igentai_orchestrator.core.topic import ModelChoice, Optimise
 from igentai_orchestrator.core.verification import Verification
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from random import Random
+
+    from igentai_orchestrator.core.topic import ModelChoice, Optimise
 
 PHI: Final = 4.0  # sharpness of the Thompson samples; 2 to 8 are within 1 point
 PATIENCE: Final = 1.5

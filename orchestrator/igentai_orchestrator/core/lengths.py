@@ -6,11 +6,12 @@ worth splitting: its parts would be shorter still.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from igentai_orchestrator.core.good_turing import Floats
+if TYPE_CHECKING:
+    from igentai_orchestrator.core.good_turing import Floats
 
 SHORT: Final = 0.85
 _STRENGTH: Final = 1.0  # in answers
@@ -43,4 +44,4 @@ class AnswerLengths:
 
     @property
     def factors(self) -> Floats:
-        return np.array(self._named) / np.array(self._expected)
+        return np.asarray(np.array(self._named) / np.array(self._expected))

@@ -8,13 +8,16 @@ found there alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from igentai.text import clean, key
 from igentai_orchestrator.core.alphabets import ranges
-from igentai_orchestrator.core.topic import PartitionMode
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from igentai_orchestrator.core.topic import PartitionMode
 
 Kind: TypeAlias = Literal["topic", "category", "alphabet", "cluster"]
 State: TypeAlias = Literal["open", "split", "retired"]

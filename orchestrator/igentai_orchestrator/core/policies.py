@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from igentai_orchestrator.core.fixed import FixedPolicy
 from igentai_orchestrator.core.learned import LearnedPolicy
-from igentai_orchestrator.core.partitions import PartitionTree
 from igentai_orchestrator.core.round_robin import RoundRobinPolicy
-from igentai_orchestrator.core.topic import ModelChoice, Optimise, PolicyName
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from igentai_orchestrator.core.partitions import PartitionTree
+    from igentai_orchestrator.core.topic import ModelChoice, Optimise, PolicyName
 
 AnyPolicy: TypeAlias = LearnedPolicy | FixedPolicy | RoundRobinPolicy
 

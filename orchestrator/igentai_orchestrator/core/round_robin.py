@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from igentai_orchestrator.core.costs import CostModel, Tariff
 from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
 from igentai_orchestrator.core.shares import Shares
 from igentai_orchestrator.core.splits import Splits
-from igentai_orchestrator.core.topic import ModelChoice, Optimise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from random import Random
+
+    from igentai_orchestrator.core.topic import ModelChoice, Optimise
 
 ITEMS_PRIOR = 30.0
 

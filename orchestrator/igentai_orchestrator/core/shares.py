@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Mapping, Sequence, Set
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from igentai_orchestrator.core.discovery import Outcome, Situation
-from igentai_orchestrator.core.topic import ModelChoice
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence, Set
+
+    from igentai_orchestrator.core.discovery import Outcome, Situation
+    from igentai_orchestrator.core.topic import ModelChoice
 
 WINDOW: Final = 200
 _MEMORY: Final = 0.98  # about the last 50 requests decide who is behind: a model that was out is not paid back for ever

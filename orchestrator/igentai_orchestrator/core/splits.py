@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from igentai_orchestrator.core.discovery import Outcome, Situation
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from igentai_orchestrator.core.discovery import Outcome, Situation
 
 ROOT_SPLITS: Final = 2  # two models name different categories; their union covers more than either
 ATTEMPTS_MAX: Final = 3

@@ -6,11 +6,13 @@ one answer in ten brings it back to 92 %.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 EVERY: Final = 10  # answers of a model from one check of it to the next
 FIRST: Final = 3  # answers before the first

@@ -81,7 +81,9 @@ def _parts(text: str, separator: str) -> list[str]:
     if len(parts) > 1 and (match := _AND.match(parts[-1])):
         parts[-1] = parts[-1][match.end() :]
     elif len(parts) > 2:
-        parts[-1:] = re.split(r"\s+(?:and|et|und|y|и)\s+", parts[-1], maxsplit=1) if not separator.isspace() else parts[-1:]
+        parts[-1:] = (
+            re.split(r"\s+(?:and|et|und|y|и)\s+", parts[-1], maxsplit=1) if not separator.isspace() else parts[-1:]
+        )
     return parts
 
 

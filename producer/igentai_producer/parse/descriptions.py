@@ -32,7 +32,9 @@ def names_of(contents: list[str]) -> list[str]:
     if _are_labels(contents, led):
         led = [None] * len(contents)
     elif len(labels) * 5 >= len(contents) * 4:
-        return [name if name is not None else _cut_if_prose(content) for name, content in zip(led, contents, strict=True)]
+        return [
+            name if name is not None else _cut_if_prose(content) for name, content in zip(led, contents, strict=True)
+        ]
     bare = [content for name, content in zip(led, contents, strict=True) if name is None]
     cuts = iter(_cut_alike(bare))
     return [name if name is not None else next(cuts) for name in led]

@@ -37,7 +37,7 @@ class Fields:
     whole: bool = False
 
 
-Value: TypeAlias = "str | Number | list[Value] | Fields | None"
+Value: TypeAlias = "str | bool | Number | list[Value] | Fields | None"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +65,14 @@ def objects(text: str) -> Found:
             break
         reading = _Reading(text, start.start(1))
         end = reading.read()
-        if reading.root is not None and reading.strings:
+        if reading.root is not None and reading.scalars:
             values.append(reading.root)
             characters += end - start.start(1)
         at = max(end, start.end())
         while (following := _following(text, at)) is not None:  # JSON lines, objects behind each other
             reading = _Reading(text, following)
             end = reading.read()
-            if end <= following or reading.root is None or not reading.strings:
+            if end <= following or reading.root is None or not reading.scalars:
                 break
             values.append(reading.root)
             characters += end - at
@@ -88,10 +88,13 @@ def _following(text: str, at: int) -> int | None:
     return match.end() if match else None
 
 
-class _Reading:
-    """One value, read from `at` on. `strings` counts the names that could be in it."""
+_WORDS: Final = {"true": True, "false": False}
 
-    __slots__ = ("_at", "_key", "_keys", "_stack", "_text", "root", "strings")
+
+class _Reading:
+    """One value, read from `at` on. `scalars` counts what it says: texts, numbers, truths."""
+
+    __slots__ = ("_at", "_key", "_keys", "_stack", "_text", "root", "scalars")
 
     def __init__(self, text: str, at: int) -> None:
         self._text = text
@@ -99,7 +102,7 @@ class _Reading:
         self._stack: list[list[Value] | Fields] = []
         self._keys: list[str | None] = []  # the key waiting for its value, one a container
         self.root: Value = None
-        self.strings = 0
+        self.scalars = 0
 
     def read(self) -> int:
         """Reads to the end of the value or to where it breaks off; returns that place."""
@@ -152,10 +155,13 @@ class _Reading:
         value: Value = None
         if kind == "number":
             value = Number(token[0])
-            self.strings += 1
-        elif kind != "word":
+            self.scalars += 1
+        elif kind == "word":
+            value = _WORDS.get(token[0].lower())
+            self.scalars += value is not None
+        else:
             value = _decoded(token[kind])
-            self.strings += 1
+            self.scalars += 1
         if isinstance(container, Fields) and self._keys[-1] is None:
             self._keys[-1] = value if isinstance(value, str) else token[0]
         else:

@@ -15,7 +15,9 @@ _BARS: Final = str.maketrans("│┃║｜", "||||")
 _RULE: Final = re.compile(r"[\s|+:=\-─━═┌┐└┘├┤┬┴┼╔╗╚╝╠╣╦╩╬]+")
 _CELL: Final = re.compile(r"(?<!\\)\|")
 _NUMERIC: Final = re.compile(r"[^\w]*(?:\d[\d.,:]*%?)?[^\w]*")
-_NUMBER_HEADS: Final = frozenset(["#", "no", "no.", "nr", "nr.", "n°", "nº", "id", "rank", "index", "s.no", "编号", "序号", "№"])
+_NUMBER_HEADS: Final = frozenset(
+    ["#", "no", "no.", "nr", "nr.", "n°", "nº", "id", "rank", "index", "s.no", "编号", "序号", "№"]
+)
 _ASIDE_HEADS: Final = frozenset(
     ["category", "type", "group", "kind", "region", "genre", "class", "letter", "description", "details", "notes"]
     + ["类别", "類別", "категория", "catégorie", "categoría", "kategorie"]

@@ -111,7 +111,7 @@ class MeteredClient(httpx2.AsyncClient):
         request.headers["accept-encoding"] = "identity"
         kwargs["follow_redirects"] = False
         try:
-            async with asyncio.timeout(None):
+            async with asyncio.timeout(wait_s):
                 response = await super().send(request, stream=True, **kwargs)
         except (TimeoutError, httpx2.TransportError) as error:
             raise _noted(exchange, error, request, "no reply began") from error

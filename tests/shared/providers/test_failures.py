@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 import pytest
-from tests.doubles import Fault
+from tests.doubles import Fault, Script
+from tests.doubles.script import REFUSALS, SPOILINGS
 from tests.shared.providers.asking import API, APIS, KEY, PROMPT, STREAM, connected
 
-from igentai.errors import FailureKind
+from igentai.errors import FailureKind, ProviderError
 from igentai.providers import connect
 from igentai.providers.base import ProviderSpec, Secret
 from igentai.providers.wire import Patience
@@ -84,6 +86,8 @@ async def test_a_200_that_is_no_reply_is_garbage(api: str, stream: bool, name: s
     async with connected(api, stream=stream, fault=Fault(name)) as pair:
         error = await pair.failure()
     assert (error.kind, error.status, len(pair.double.log)) == (K.GARBAGE, 200, 1)
+    assert ("compressed" in error.detail) == (name == "gzip")
+    assert pair.double.heads[0]["accept-encoding"] == "identity"
 
 
 @API
@@ -104,6 +108,8 @@ async def test_a_hanging_server_is_left(api: str, stream: bool) -> None:
         error = await pair.failure(timeout_s=5.0 if stream else 0.15)
         await pair.double.left.wait()
     assert (error.kind, error.status, len(pair.double.log)) == (K.TIMEOUT, None, 1)
+    # A plain reply begins when it is finished: there the limit of the whole call is the one that counts.
+    assert error.detail == f"{api}: no reply began in time"
 
 
 @API
@@ -165,6 +171,20 @@ async def test_a_reply_without_end_is_cut_at_the_limit(api: str, stream: bool) -
     assert (reply.finish, len(pair.double.log)) == ("cut", 1)
     assert 5_000 < len(reply.text) <= 100_000
     assert set(reply.text.split("\n")[:-1]) == {pair.double.log[0].items[0]}
+
+
+@API
+@STREAM
+async def test_after_any_fault_the_next_call_is_good(api: str, stream: bool) -> None:
+    faults = [Fault(name, after=2) for name in sorted(REFUSALS | SPOILINGS)]
+    script = Script(at=dict(enumerate(faults)))
+    patience = Patience(first_byte_s=0.1, idle_s=0.1, body_limit=200_000)
+    async with connected(api, stream=stream, script=script, patience=patience) as pair:
+        for _ in faults:
+            with contextlib.suppress(ProviderError):
+                await pair.ask(timeout_s=0.4)
+        reply = await pair.ask()
+    assert (reply.finish, len(pair.double.log)) == ("stop", len(faults) + 1)
 
 
 @API

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import secrets
 import sqlite3
@@ -94,6 +95,7 @@ class Archive:
         Raises:
             OutputsBusy: another daemon is at work; the message names its pid.
             ConfigurationError: the folder cannot be made or written.
+            StorageFull: no space, which may pass.
         """
         try:
             self._outputs.mkdir(parents=True, exist_ok=True)
@@ -103,16 +105,7 @@ class Archive:
             ) from error
         self._lock.claim()
         try:
-            replace_whole(self._disk, self._outputs / ".writable", (b"",))
-            (self._outputs / ".writable").unlink()
-            topic_folders.sweep(self._outputs)
-            sweep_unfinished(self._outputs)
-        except OSError as error:
-            self._lock.release()
-            raise ConfigurationError(
-                f"cannot write in {self._outputs} ({error.strerror}); make room or make it writable, "
-                "or name another outputs folder"
-            ) from error
+            self._tidy()
         except BaseException:
             self._lock.release()
             raise
@@ -245,6 +238,20 @@ class Archive:
 
     def _stamp(self) -> str:
         return documents.iso_time(self._now_wall())
+
+    def _tidy(self) -> None:
+        probe = self._outputs / ".writable"
+        try:
+            replace_whole(self._disk, probe, (b"yes\n",))
+            probe.unlink()
+            topic_folders.sweep(self._outputs)
+            sweep_unfinished(self._outputs)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull(f"no space left for {self._outputs}; make room, then start again") from error
+            raise ConfigurationError(
+                f"cannot write in {self._outputs} ({error.strerror}); make it writable, or name another outputs folder"
+            ) from error
 
     def _make(self, spec: TopicSpec, path: Path, *, overwrite: bool) -> None:
         if path.exists():

@@ -25,13 +25,16 @@ _READERS: Final[dict[str, Callable[[rows.Row], Record]]] = {
 
 
 def connect_readonly(path: Path) -> sqlite3.Connection:
-    """A connection that cannot write, usable from any thread, one at a time.
+    """A connection that changes nothing, usable from any thread, one at a time.
+
+    SQLite may write all the same where this one is the last to leave: it then tidies the log away, which a connection
+    opened with mode=ro would leave lying about.
 
     Raises:
         sqlite3.OperationalError: there is no such file.
     """
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
+        f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=5.0
     )
     connection.execute("PRAGMA query_only = 1")
     connection.execute("PRAGMA trusted_schema = 0")

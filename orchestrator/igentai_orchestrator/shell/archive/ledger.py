@@ -134,6 +134,8 @@ class Ledger:
         """
         rows = Rows(next_id=self.last_id + 1, next_number=self.last_number + 1)
         rows.take(records, at)
+        if rows.gap is not None:
+            return self._commit_unseen(records, at, elapsed_s, rows.gap)
         text = _text(rows, self.path)
         self._begin()
         try:
@@ -146,7 +148,7 @@ class Ledger:
             raise
         if not complete:
             self._roll_back()
-            return self._commit_unseen(records, at, elapsed_s)
+            return self._commit_unseen(records, at, elapsed_s, None)
         self.last_id, self.last_number = rows.next_id - 1, rows.next_number - 1
         self._pages += len(rows.answers) + _PAGES_A_COMMIT
         return Written(text)
@@ -195,7 +197,10 @@ class Ledger:
                 start += size
         return taken == len(values)
 
-    def _commit_unseen(self, records: Sequence[Record], at: str, elapsed_s: float) -> Written:
+    def _commit_unseen(
+        self, records: Sequence[Record], at: str, elapsed_s: float, gap: tuple[int, int] | None
+    ) -> Written:
+        """Commit what the ledger does not hold yet; `gap` is a number that would not follow on otherwise."""
         seen: set[tuple[str, int]] = set()
         ignored, unseen = [], []
         for record in records:
@@ -206,6 +211,8 @@ class Ledger:
                     continue
                 seen.add(name)
             unseen.append(record)
+        if gap is not None and not ignored:
+            raise out_of_order(self.path, *gap)
         written = self.commit(unseen, at=at, elapsed_s=elapsed_s)
         return Written(written.text, tuple(ignored))
 
@@ -247,8 +254,6 @@ def _ends(connection: sqlite3.Connection) -> tuple[int, int]:
 
 
 def _text(rows: Rows, path: Path) -> bytes:
-    if rows.gap is not None:
-        raise out_of_order(path, *rows.gap)
     if not rows.texts:
         return b""
     text = as_lines(rows.texts)

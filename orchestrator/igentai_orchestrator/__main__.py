@@ -1,0 +1,5 @@
+"""`python -m igentai_orchestrator` is `igentai`."""
+
+from igentai_orchestrator.cli import main
+
+main()
