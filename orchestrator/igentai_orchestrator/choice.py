@@ -1,4 +1,4 @@
-"""Which models are asked: what `--provider` says, else those that have keys, else a local server, else the embedded model."""
+"""Which models are asked: those of `--provider`, else those with keys, else a local server, else the embedded model."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import httpx
+import httpx2
 
 from igentai.errors import ConfigurationError, NoUsableProvider
 from igentai.providers import embedded
@@ -112,8 +112,8 @@ def served_model(name: str, settings: Settings) -> str | None:
         return None
     base_url = settings.provider(name).base_url
     try:
-        reply = httpx.get(f"{base_url}/models", timeout=PROBE_S, trust_env=False)
-        entries = reply.json()["data"] if reply.status_code == httpx.codes.OK else []
+        reply = httpx2.get(f"{base_url}/models", timeout=PROBE_S, trust_env=False)
+        entries = reply.json()["data"] if reply.status_code == httpx2.codes.OK else []
         return next((str(entry["id"]) for entry in entries if entry.get("id")), None)
-    except (httpx.HTTPError, ValueError, KeyError, TypeError, AttributeError):
+    except (httpx2.HTTPError, ValueError, KeyError, TypeError, AttributeError):
         return None  # whatever listens there is no model server

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, NoReturn
 
 import orjson
 import typer
+from typer.exceptions import TyperException
 
 import igentai
 from igentai import logs
@@ -15,6 +16,8 @@ from igentai.errors import ConfigurationError, IgentaiError, UsageError
 from igentai_orchestrator import options as opt
 from igentai_orchestrator.commission import Commission, read_categories
 from igentai_orchestrator.settings import Settings, load, read_private
+
+INTERRUPTED: Final = 130
 
 app = typer.Typer(
     name="igentai",
@@ -30,16 +33,29 @@ app = typer.Typer(
 def main() -> None:
     """The console script: one line for what a person can mend, and the exit code that goes with it."""
     try:
-        app()
+        code = app(prog_name="igentai", standalone_mode=False)
+    except TyperException as error:
+        if not error.format_message():  # `igentai` alone: the help was shown
+            sys.exit(UsageError.exit_code)
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "igentai"
+        _say_and_leave(f"{error.format_message()} (see {command} --help)", UsageError.exit_code)
+    except typer.Abort:
+        sys.exit(INTERRUPTED)
     except IgentaiError as error:
-        typer.echo(f"igentai: {error}", err=True)
-        sys.exit(error.exit_code)
+        _say_and_leave(str(error), error.exit_code)
     except BaseExceptionGroup as group:
         ours = _deliberate(group)
         if ours is None:
             raise
-        typer.echo(f"igentai: {ours}", err=True)
-        sys.exit(ours.exit_code)
+        _say_and_leave(str(ours), ours.exit_code)
+    else:
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say_and_leave(line: str, code: int) -> NoReturn:
+    typer.echo(f"igentai: {' '.join(line.split())}", err=True)
+    sys.exit(code)
 
 
 def _deliberate(group: BaseExceptionGroup[BaseException]) -> IgentaiError | None:
@@ -47,7 +63,7 @@ def _deliberate(group: BaseExceptionGroup[BaseException]) -> IgentaiError | None
     ours, others = group.split(IgentaiError)
     if others is not None or ours is None:
         return None
-    first = ours.exceptions[0]
+    first: BaseException = ours
     while isinstance(first, BaseExceptionGroup):
         first = first.exceptions[0]
     return first if isinstance(first, IgentaiError) else None
@@ -114,7 +130,7 @@ def explore(
     [bold]Examples[/bold]
 
     igentai explore "dog breeds"
-    igentai explore "Paris attractions" --provider openai:gpt-4o-mini --provider anthropic:claude-haiku-4-5 --budget 0.50
+    igentai explore "Paris attractions" --provider openai:gpt-4o-mini --budget 0.50
     igentai explore "cities" -n 8 --max-requests 200 --json
     """
     from igentai_orchestrator.progress import ProgressLine

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 
 from igentai.errors import ConfigurationError, IgentaiError
 from igentai_orchestrator.doorplate import find
@@ -24,10 +24,11 @@ class Client:
         found = find(outputs)
         if found is None:
             raise ConfigurationError(
-                f"no daemon with a page works in {outputs}; start one with `igentai orchestrator -p 8080`, or say --outputs"
+                f"no daemon with a page works in {outputs}; start one with `igentai orchestrator -p 8080`, "
+                "or say --outputs"
             )
         headers = {"Authorization": f"Bearer {found.token}"} if found.token else {}
-        self._http = httpx.Client(base_url=found.address, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        self._http = httpx2.Client(base_url=found.address, headers=headers, timeout=TIMEOUT_S, trust_env=False)
         self._outputs = outputs
         self.pid = found.pid
 
@@ -48,7 +49,7 @@ class Client:
         """
         try:
             reply = self._http.request(method, path, json=body)
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise ConfigurationError(
                 f"the daemon (pid {self.pid}) of {self._outputs} does not answer: {error}; is it still running?"
             ) from None

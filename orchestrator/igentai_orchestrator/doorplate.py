@@ -14,7 +14,7 @@ from typing import Any, Final
 import orjson
 
 PLATE: Final = ".daemon.json"
-TOKEN: Final = ".token"
+TOKEN: Final = ".token"  # noqa: S105  the name of a file
 
 
 @dataclass(frozen=True, slots=True)

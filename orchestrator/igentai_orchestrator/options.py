@@ -55,12 +55,8 @@ Insecure = Annotated[bool, typer.Option("--insecure", help="Serve other machines
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for scripts.")]
 LogLevel = Annotated[str | None, typer.Option("--log-level", help="debug, info, warning or error.")]
 
-MaxAttributes = Annotated[
-    int | None, typer.Option(min=1, help="Stop at so many attributes.", rich_help_panel=LIMITS)
-]
-MaxRequests = Annotated[
-    int | None, typer.Option(min=1, help="Make at most so many requests.", rich_help_panel=LIMITS)
-]
+MaxAttributes = Annotated[int | None, typer.Option(min=1, help="Stop at so many attributes.", rich_help_panel=LIMITS)]
+MaxRequests = Annotated[int | None, typer.Option(min=1, help="Make at most so many requests.", rich_help_panel=LIMITS)]
 Budget = Annotated[
     float | None, typer.Option(min=0.0, metavar="USD", help="Spend at most so much.", rich_help_panel=LIMITS)
 ]

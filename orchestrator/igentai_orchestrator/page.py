@@ -97,10 +97,8 @@ class Face:
         daemon = self._daemon
         rows = [self._row(summary) for summary in daemon.archive.topics()]
         listed = {row["id"] for row in rows}
-        for entry in daemon.agenda.entries:
-            if entry.spec.folder not in listed:
-                rows.append({"id": entry.spec.folder, "topic": entry.spec.topic, "status": "queued"})
-        return rows
+        waiting = [entry.spec for entry in daemon.agenda.entries if entry.spec.folder not in listed]
+        return rows + [{"id": spec.folder, "topic": spec.topic, "status": "queued"} for spec in waiting]
 
     async def start_topic(self, request: TopicRequest) -> dict[str, Any]:
         fields = request.model_dump(exclude_none=True)

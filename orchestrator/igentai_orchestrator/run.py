@@ -13,6 +13,7 @@ import asyncio
 import os
 import secrets
 import signal
+import sys
 import time
 from collections import deque
 from collections.abc import Callable
@@ -48,6 +49,7 @@ from igentai_orchestrator.shell.processes import Processes
 PROJECT_EVERY_S: Final = 1.0
 EMBEDDED_TIMEOUT_S: Final = 300.0
 INTERRUPTED: Final = 130
+SWITCH_INTERVAL_S: Final = 0.0005
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,9 @@ class Daemon:
     async def main(self, first: list[Commission], *, port: int | None) -> int:
         """Run until told to end. Returns the exit code."""
         self._loop = asyncio.get_running_loop()
+        # The archive's thread gives the interpreter lock away at every SQLite step; at the usual 5 ms it waits that
+        # long to have it back beside a busy loop (measured: 0.35 against 1.22 M attributes/s).
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         self.archive.claim()
         try:
             return await self._main(first, port)

@@ -52,6 +52,7 @@ CHUNK: Final = 256 << 10  # bytes taken from the socket at once
 BEAT_S: Final = 2.0
 CONNECT_S: Final = 5.0
 FLUSH_S: Final = 1.0
+SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)  # asked once it drains, asked twice it leaves
 MOST_UNREAD: Final = 1 << 20  # bytes: an orchestrator that does not read misses heartbeats, it does not fill memory
 
 
@@ -92,7 +93,9 @@ class Link:
 
     async def run(self) -> int:
         """Work until the session wants to leave. Returns the exit code."""
-        self._listen_to_signals()
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            loop.add_signal_handler(number, self._feed, LeaveRequested(drain=True))
         try:
             async with asyncio.TaskGroup() as self._group:
                 self._start(self._beat())
@@ -103,13 +106,10 @@ class Link:
                     task.cancel()
         finally:
             self._spool.close()
+            for number in SIGNALS:
+                loop.remove_signal_handler(number)
         await self._work.close()
         return code
-
-    def _listen_to_signals(self) -> None:
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, lambda: self._feed(LeaveRequested(drain=True)))
 
     def _start(self, what: asyncio._CoroutineLike[None]) -> asyncio.Task[None]:
         assert self._group is not None
@@ -163,7 +163,7 @@ class Link:
             self._feed(Lost(f"{self._address[0]}:{self._address[1]} cannot be reached ({_why(error)})"))
             return
         try:
-            if _is_itself(writer):
+            if is_itself(writer):
                 reason = "the connection led back to this process: the port is closed"
             else:
                 _tune(writer.get_extra_info("socket"))
@@ -261,7 +261,7 @@ def _resident_pages() -> int:
         return int(file.read().split()[1])
 
 
-def _is_itself(writer: asyncio.StreamWriter) -> bool:
+def is_itself(writer: asyncio.StreamWriter) -> bool:
     """Whether both ends are one: on Linux a client that knocks at a closed port of its own range can get that."""
     return bool(writer.get_extra_info("sockname") == writer.get_extra_info("peername"))
 

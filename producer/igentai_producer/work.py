@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from igentai_producer.lines import Log
 
 MOST_TEXT: Final = 900_000  # bytes of attributes in an answer: a frame takes 1 MiB
+LONG_REPLY: Final = 64 << 10  # characters; a megabyte takes a second to parse, and the heartbeat goes on meanwhile
 OVERTIME_S: Final = 5.0  # beyond the assignment's own timeout, for a client that does not keep to it
 CLOSE_S: Final = 2.0
 LONGEST_DETAIL: Final = 500  # characters
@@ -57,6 +58,8 @@ class Work:
             async with asyncio.timeout(assign.timeout_s + OVERTIME_S):
                 client = await self._client(self._spec(assign.provider, access))
                 reply = await client.ask(_call(assign))
+            if len(reply.text) > LONG_REPLY:
+                return await asyncio.to_thread(_answer, assign, reply)
             return _answer(assign, reply)
         except ProviderError as error:
             failure = error

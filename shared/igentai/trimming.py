@@ -6,7 +6,7 @@ import re
 from typing import Final
 
 # Signs nobody begins a name with need no space behind them; a dash, a star or a plus does (`-1`, `*NSYNC`, `+44`).
-_BULLETS: Final = "•◦‣⁃∙●○◆◇■□▪▫►▸▶➤➢➔✓✔✗✘☐☑☒✅❖✦✧·"
+_BULLETS: Final = "•・･◦‣⁃∙●○◆◇■□▪▫►▸▶➤➢➔✓✔✗✘☐☑☒✅❖✦✧·"
 _MARKER: Final = re.compile(
     rf"(?:[{_BULLETS}]\ufe0f?\s*"
     r"|(?:[-*+–—−―→>※★☆]|->|=>)\ufe0f?\s+"

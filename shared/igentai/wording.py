@@ -95,7 +95,7 @@ def _taken_apart(key: str) -> Wording:
 def _without_article(key: str) -> tuple[str, str]:
     before, comma, last = key.rpartition(", ")
     if comma and last in _ENGLISH:
-        return before, last
+        return before, f", {last}"
     first, space, rest = key.partition(" ")
     if space:
         if first == "the" or (first in _ENGLISH and " " in rest):

@@ -1,6 +1,8 @@
 """How well the learned policy spends and stops, and how good the estimates are; prints tables.
 
-    python -m tests.benchmarks.discovery --simulator FILE [--seeds 20] [main time both random stop estimates closed decide]
+    python -m tests.benchmarks.discovery --simulator FILE [--seeds 20] [SECTION ...]
+
+Sections: main time both random stop estimates closed decide; all of them if none is named.
 
 `closed` and `decide` need no simulator: they use the project's own world. The others take an outside simulator with
 worlds, an oracle and a plug-in interface (see `tests.benchmarks.simulated` and docs/discovery.md), which can also load
@@ -15,17 +17,20 @@ import sys
 import time
 from pathlib import Path
 from random import Random
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
-from tests.benchmarks import estimates, stops
-from tests.benchmarks.simulated import ProductPolicy
-from tests.benchmarks.world import Assumptions, Run, World, choices, oracle_requests
 
 from igentai_orchestrator.core.discovery import Outcome, Situation
 from igentai_orchestrator.core.learned import LearnedPolicy
 from igentai_orchestrator.core.partitions import PartitionTree
 from igentai_orchestrator.core.topic import ModelChoice
+from tests.benchmarks import estimates, stops
+from tests.benchmarks.simulated import ProductPolicy
+from tests.benchmarks.world import Assumptions, Run, World, choices, oracle_requests
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = ["ProductPolicy", "main"]
 
@@ -55,7 +60,7 @@ def against_oracle(simulator: Any, world: Any, objective: str) -> float:
         simulator.run_world(world, policy, objective).curve_at(simulator.GRID)[-1]
         for policy in (simulator.Oracle, ProductPolicy)
     ]
-    return 100.0 * ends[1] / max(ends[0], 1.0)
+    return 100.0 * float(ends[1]) / max(float(ends[0]), 1.0)
 
 
 def scored(simulator: Any, seeds: int, objective: str, goals: dict[str, int]) -> bool:
@@ -86,18 +91,28 @@ def random_worlds(simulator: Any, seeds: int) -> bool:
 def closed(seeds: int) -> bool:
     """Topics of about 100 attributes: do they end by themselves, with everything?"""
     print(f"\nclosed topics of about 100 attributes ({seeds} seeds), ended by saturation")
-    print(f"{'':<30}{'requests':>9}{'oracle':>8}{'×':>6}{'found %':>9}{'worst':>7}{'estimate off %':>16}{'inside':>8}")
+    heads = (
+        ("requests", 9),
+        ("oracle", 8),
+        ("×", 6),
+        ("found %", 9),
+        ("worst", 7),
+        ("estimate off %", 16),
+        ("inside", 8),
+    )
+    print(f"{'':<30}" + "".join(f"{text:>{width}}" for text, width in heads))
     reached = True
     for free in (True, False):
         for splits in (True, False):
             rows = np.array([_closed_once(seed, free=free, splits=splits) for seed in range(1, seeds + 1)])
             label = f"{'free' if free else 'paid'}, {'categories' if splits else 'no categories'}"
             requests, oracle, found, off, inside = rows.T
-            print(
-                f"{label:<30}{requests.mean():>9.1f}{oracle.mean():>8.1f}{(requests / oracle).mean():>6.1f}"
-                f"{100 * found.mean():>9.1f}{100 * found.min():>7.1f}{100 * off.mean():>16.1f}{100 * inside.mean():>8.0f}",
-                flush=True,
-            )
+            figures = (
+                requests.mean(), oracle.mean(), (requests / oracle).mean(), 100 * found.mean(), 100 * found.min(),
+                100 * off.mean(), 100 * inside.mean(),
+            )  # fmt: skip
+            cells = (f"{v:>{width}.1f}" for v, (_, width) in zip(figures, heads, strict=True))
+            print(f"{label:<30}" + "".join(cells), flush=True)
             reached &= bool(found.mean() >= 0.98 and abs(off).max() <= 0.10)
     return reached
 
@@ -113,9 +128,8 @@ def _closed_once(seed: int, *, free: bool, splits: bool) -> tuple[float, float, 
     total = shown["estimated_total"] or 0
     inside = total and shown["low"] <= world.reachable <= shown["high"]
     oracle = oracle_requests(world, 0.98, seed, with_lists=False)
-    return (
-        len(run.found_after), oracle, run.found_after[-1] / world.reachable, total / world.reachable - 1.0, float(inside)
-    )  # fmt: skip
+    found, off = run.found_after[-1] / world.reachable, total / world.reachable - 1.0
+    return len(run.found_after), oracle, found, off, float(inside)
 
 
 def decide(models: int = 10, partitions: int = 300, rounds: int = 400) -> bool:
@@ -123,7 +137,9 @@ def decide(models: int = 10, partitions: int = 300, rounds: int = 400) -> bool:
     keys = [f"p:m{i}" for i in range(models)]
     tree = PartitionTree("categories", categories=[f"part number {i} x" for i in range(partitions - 1)], topic="t")
     policy = LearnedPolicy(
-        [ModelChoice(*k.split(":")) for k in keys], tree, expected_cost={k: 0.01 * (i + 1) for i, k in enumerate(keys)}
+        [ModelChoice("p", k.removeprefix("p:")) for k in keys],
+        tree,
+        expected_cost={k: 0.01 * (i + 1) for i, k in enumerate(keys)},
     )
     rng, nodes, number = Random(0), tree.nodes(), 0
     choosing, learning = [], []
@@ -157,7 +173,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.simulator is None and not set(wanted) <= {"closed", "decide"}:
         parser.error("these sections need --simulator FILE")
     simulator = load(given.simulator) if given.simulator else None
-    runs = {
+    runs: dict[str, Callable[[], bool]] = {
         "main": lambda: scored(simulator, given.seeds, "usd", GOALS),
         "time": lambda: scored(simulator, given.seeds, "time", GOALS_TIME),
         "both": lambda: scored(simulator, given.seeds, "both", {"medium": 92}),

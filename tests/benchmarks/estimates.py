@@ -5,16 +5,20 @@ The truth is what any model of the world knows. Runs of the learned policy, and 
 
 from __future__ import annotations
 
+import sys
 from collections import defaultdict
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
-from tests.benchmarks.simulated import ProductPolicy
 
 from igentai_orchestrator.core.coverage import Coverage
+from tests.benchmarks.simulated import ProductPolicy
+
+if TYPE_CHECKING:
+    from igentai_orchestrator.core.forecasts import Settled
 
 FOUND: Final = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-BUDGETS: Final = 5.0
+BUDGETS: Final = 4.0
 RUNS: Final[tuple[tuple[str, str, dict[str, Any]], ...]] = (
     ("learned, medium", "medium", {}),
     ("learned, small", "small", {}),
@@ -35,7 +39,6 @@ class Counting(ProductPolicy):
         self.coverage = Coverage()
         self.truth = float(state._s.world.reach.sum())
         self.said: dict[float, dict[str, Any]] = {}
-        self.settled: list[tuple[float, float, float]] = []
 
     def update(self, action: Any, result: Any) -> None:
         outcome = self.outcome(action, result)
@@ -46,7 +49,8 @@ class Counting(ProductPolicy):
         share = self.state._s.n_true / self.truth
         for mark in FOUND:
             if share >= mark and mark not in self.said:
-                self.said[mark] = self.coverage.snapshot()
+                shown = self.coverage.snapshot()
+                self.said[mark] = {k: shown[k] for k in ("estimated_total", "at_least", "low", "high")}
 
 
 class Equal(Counting):
@@ -56,12 +60,20 @@ class Equal(Counting):
         return self._action(int(state.rng.choice(np.flatnonzero(state.avail))), 0)
 
 
-def observe(simulator: Any, scenario: str, seed: int, how: dict[str, Any]) -> Counting:
+class Observed(NamedTuple):
+    """What one run said: at each share found, and of every doubling that came to pass."""
+
+    truth: float
+    said: dict[float, dict[str, Any]]
+    settled: tuple[Settled, ...]
+
+
+def observe(simulator: Any, scenario: str, seed: int, how: dict[str, Any]) -> Observed:
     policy = Equal() if scenario == "static" else Counting()
     given = simulator.random_scenario(seed) if scenario == "random" else None
     world = simulator.World(given or simulator.SCENARIOS["medium" if scenario == "static" else scenario], seed)
     simulator.run_world(world, lambda: policy, "usd", budget_mult=BUDGETS, **how)
-    return policy
+    return Observed(policy.truth, policy.said, policy.coverage.forecasts)
 
 
 def _cell(values: list[float]) -> str:
@@ -73,7 +85,10 @@ def _cell(values: list[float]) -> str:
 
 def table(simulator: Any, seeds: int) -> bool:
     """Prints bias and RMSE in percent; whether the learned policy's total is within the bounds that were aimed at."""
-    observed = {label: [observe(simulator, s, seed, how) for seed in range(1, seeds + 1)] for label, s, how in RUNS}
+    observed = {}
+    for label, scenario, how in RUNS:
+        observed[label] = [observe(simulator, scenario, seed, how) for seed in range(1, seeds + 1)]
+        print(f"{label}: {seeds} runs", file=sys.stderr, flush=True)
     for figure in ("estimated_total", "at_least"):
         print(f"\n{figure}: bias/RMSE in % of the truth, by share found ({seeds} seeds)")
         print(f"{'':<28}" + "".join(f"{100 * f:>8.0f} %" for f in FOUND))
@@ -86,7 +101,7 @@ def table(simulator: Any, seeds: int) -> bool:
     return _rmse(_errors(learned, 0.5, "estimated_total")) <= 0.2 and _covered(learned) >= 0.85
 
 
-def _errors(runs: list[Counting], mark: float, figure: str) -> list[float]:
+def _errors(runs: list[Observed], mark: float, figure: str) -> list[float]:
     said = [(r.said[mark][figure], r.truth) for r in runs if mark in r.said]
     return [value / truth - 1.0 for value, truth in said if value is not None]
 
@@ -95,12 +110,12 @@ def _rmse(errors: list[float]) -> float:
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
-def _covered(runs: list[Counting]) -> float:
+def _covered(runs: list[Observed]) -> float:
     told = [(s["low"], r.truth, s["high"]) for r in runs for s in r.said.values() if s["low"] is not None]
     return float(np.mean([low <= truth <= high for low, truth, high in told])) if told else float("nan")
 
 
-def _intervals(observed: dict[str, list[Counting]]) -> None:
+def _intervals(observed: dict[str, list[Observed]]) -> None:
     print("\nthe interval of the estimated total: given in % of looks, holds the truth in % of those")
     for label, runs in observed.items():
         said = [s for r in runs for s in r.said.values()]
@@ -108,14 +123,14 @@ def _intervals(observed: dict[str, list[Counting]]) -> None:
         print(f"{label:<28}{100 * given:>6.0f}{100 * _covered(runs):>8.0f}")
 
 
-def _forecasts(observed: dict[str, list[Counting]]) -> None:
+def _forecasts(observed: dict[str, list[Observed]]) -> None:
     print("\nforecast of the next doubling of the spend: bias/RMSE in % of what came, by answers so far")
     bounds = ((20, 80), (80, 320), (320, 1280))
     print(f"{'':<28}" + "".join(f"{f'{a}–{b}':>12}" for a, b in bounds))
     for label, runs in observed.items():
         errors: dict[tuple[int, int], list[float]] = defaultdict(list)
         for run in runs:
-            for s in run.coverage.forecasts:
+            for s in run.settled:
                 for low, high in bounds:
                     if low <= s.answers < high:
                         errors[low, high].append((s.predicted - s.actual) / max(s.actual, 1.0))

@@ -14,7 +14,7 @@ from typing import Any
 from igentai_orchestrator.core.discovery import Outcome, Situation
 from igentai_orchestrator.core.learned import LearnedPolicy
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
-from igentai_orchestrator.core.topic import ModelChoice
+from igentai_orchestrator.core.topic import ModelChoice, Optimise
 
 
 class ProductPolicy:
@@ -37,7 +37,7 @@ class ProductPolicy:
         self._numbers: dict[int, int] = {}
         self._count = 0
         costs = {m.key: float(c) for m, c in zip(self._models, state.list_usd, strict=True)}
-        optimise = "speed" if state.objective == "time" else "cost"
+        optimise: Optimise = "speed" if state.objective == "time" else "cost"
         self.policy = LearnedPolicy(
             self._models, self._tree, optimise=optimise, expected_cost=costs, items=float(state.n)
         )

@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any, Final
 
 import numpy as np
-from tests.benchmarks.simulated import ProductPolicy
 
 from igentai_orchestrator.core.saturation import Saturation
+from tests.benchmarks.simulated import ProductPolicy
 
 SHARES: Final = (0.30, 0.10, 0.04)
 SCENARIOS: Final = ("small", "medium", "excl")

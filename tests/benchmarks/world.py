@@ -205,4 +205,4 @@ def oracle_requests(world: World, share: float, seed: int, *, with_lists: bool, 
 
 
 def choices(world: World) -> list[ModelChoice]:
-    return [ModelChoice(*m.split(":")) for m in world.models]
+    return [ModelChoice("simulated", m.removeprefix("simulated:")) for m in world.models]

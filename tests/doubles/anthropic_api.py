@@ -36,7 +36,6 @@ class AnthropicApi:
     name = "anthropic"
     base_path = ""
     model = "claude-haiku-4-5"
-    content = "text"
 
     def ask(self, request: Request) -> Ask | None:
         """The request in our words; None where it is no message."""

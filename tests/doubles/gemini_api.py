@@ -42,7 +42,6 @@ class GeminiApi:
     name = "gemini"
     base_path = ""
     model = "gemini-2.5-flash-lite"
-    content = "text"
 
     def ask(self, request: Request) -> Ask | None:
         """The request in our words; None where nothing is to be generated."""

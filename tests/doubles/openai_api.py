@@ -41,7 +41,6 @@ class OpenAIApi:
     name = "openai"
     base_path = "/v1"
     model = "gpt-4o-mini"
-    content = "content"
 
     def __init__(self) -> None:
         self.extra_usage: dict[str, Any] = {}  # laid over the usage: what compatible servers add

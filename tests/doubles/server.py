@@ -4,30 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gzip
 import json
-import os
 import time
-from dataclasses import asdict, dataclass, field, replace
-from email.utils import formatdate
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
-from tests.doubles.answers import Answer, Ask, Mind, pieced, tokens
+from tests.doubles.answers import Answer, Ask, Mind, tokens
 from tests.doubles.anthropic_api import AnthropicApi
 from tests.doubles.gemini_api import GeminiApi
 from tests.doubles.http import Connection, Request
 from tests.doubles.openai_api import OpenAIApi
 from tests.doubles.quota import Bucket
 from tests.doubles.script import REFUSALS, Fault, Script
+from tests.doubles.served import Ledger, Served
+from tests.doubles.spoiling import PAGE, spoiled, squeezed, wait_headers
 from tests.doubles.world import World
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
     from types import TracebackType
-
-PAGE = b'<!DOCTYPE html><html><head><title>Welcome to nginx!</title></head><body>"content": "no"</body></html>'
-HUGE = 3 * 1024 * 1024
 
 
 class Api(Protocol):
@@ -36,7 +31,6 @@ class Api(Protocol):
     name: str
     base_path: str
     model: str
-    content: str
 
     def ask(self, request: Request) -> Ask | None: ...
     def plain(self, ask: Ask, answer: Answer, usage: bool) -> dict[str, Any]: ...
@@ -47,30 +41,6 @@ class Api(Protocol):
 
 
 APIS: dict[str, type[Api]] = {"openai": OpenAIApi, "anthropic": AnthropicApi, "gemini": GeminiApi}
-
-
-@dataclass
-class Served:
-    """One request and what became of it: `delivered` whole, `broken` by us on purpose, `abandoned` by the client,
-    `refused`.
-
-    `tokens_out` and `cost_usd` are of what was written to the client; a provider charges for that in any case.
-    """
-
-    index: int
-    at: float
-    model: str
-    prompt_hash: str
-    stream: bool
-    prompt: str = field(default="", repr=False)
-    outcome: str = "refused"
-    status: int = 0
-    fault: str | None = None
-    items: list[str] = field(default_factory=list, repr=False)
-    tokens_in: int = 0
-    tokens_out: int = 0
-    tokens_cached: int = 0
-    cost_usd: float = 0.0
 
 
 class Double:
@@ -119,13 +89,10 @@ class Double:
         self._key = key
         self._rpm, self._tpm = Bucket(rpm), Bucket(tpm)
         self._latency_s, self._pace_s = latency_s, pace_s
-        self._ledger_path, self._port = ledger, port
-        self._ledger: int | None = None
+        self._ledger, self._port = Ledger(ledger), port
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def __aenter__(self) -> Self:
-        if self._ledger_path is not None:
-            self._ledger = os.open(self._ledger_path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._server = await asyncio.start_server(self._connected, "127.0.0.1", self._port)
         self.port: int = self._server.sockets[0].getsockname()[1]
         return self
@@ -138,8 +105,7 @@ class Double:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._server.wait_closed()
-        if self._ledger is not None:
-            os.close(self._ledger)
+        self._ledger.close()
 
     @property
     def base_url(self) -> str:
@@ -188,7 +154,7 @@ class Double:
             served.outcome = "abandoned"
             raise
         finally:
-            self._write_down(served)
+            self._ledger.append(self.api.name, served)
 
     async def _serve(self, connection: Connection, ask: Ask, served: Served) -> None:
         fault = self.script.fault(served.index)
@@ -201,7 +167,7 @@ class Double:
             await self._refuse(connection, ask, served, fault)
             return
         served.status, served.tokens_in, served.tokens_cached = 200, answer.tokens_in, answer.tokens_cached
-        answer = _spoiled(answer, fault)
+        answer = spoiled(answer, fault)
         if fault is not None and await self._unreadable(connection, served, fault):
             return
         served.items = list(answer.items)
@@ -219,7 +185,7 @@ class Double:
     async def _refuse(self, connection: Connection, ask: Ask, served: Served, fault: Fault) -> None:
         echo = f"You sent {ask.key} and {ask.user}" if fault.echo else ""
         served.status, body = self.api.error(fault, echo)
-        headers = {**self._limits(), **_wait_headers(fault)}
+        headers = {**self._limits(), **wait_headers(fault)}
         await connection.respond(served.status, json.dumps(body).encode(), headers)
 
     async def _unreadable(self, connection: Connection, served: Served, fault: Fault) -> bool:
@@ -241,7 +207,7 @@ class Double:
             body = self.api.error(Fault("unavailable"), "")[1]
             await connection.respond(200, json.dumps(body).encode())
         elif fault.name == "gzip":
-            await connection.respond(200, gzip.compress(b"[" + b" " * HUGE), {"content-encoding": "gzip"})
+            await connection.respond(200, squeezed(), {"content-encoding": "gzip"})
         else:
             return False
         return True
@@ -303,41 +269,6 @@ class Double:
     def _limits(self) -> dict[str, str]:
         limit = self._rpm.per_minute or 500
         return self.api.limits(limit, int(self._rpm.level) if self._rpm.per_minute else 499)
-
-    def _write_down(self, served: Served) -> None:
-        if self._ledger is not None:
-            line = {"api": self.api.name, **asdict(served)}
-            del line["prompt"]
-            os.write(self._ledger, json.dumps(line, ensure_ascii=False).encode() + b"\n")
-
-
-def _spoiled(answer: Answer, fault: Fault | None) -> Answer:
-    """The answer that a fault makes of `answer`."""
-    name = fault.name if fault else ""
-    if name == "length":
-        text = answer.text[: max(1, len(answer.text) // 2)]
-        return pieced(replace(answer, text=text, finish="length", tokens_out=tokens(text)))
-    if name == "refusal":
-        return pieced(replace(answer, text="", items=(), finish="refusal", tokens_out=0))
-    if name == "refusal_mid":
-        text = answer.text[: len(answer.text) // 2]
-        return pieced(replace(answer, text=text, finish="refusal", tokens_out=tokens(text)))
-    if name == "empty_reply":
-        return pieced(replace(answer, text="", items=(), tokens_out=0))
-    if name == "huge":
-        line = answer.text.split("\n")[0] + "\n"
-        return pieced(replace(answer, text=line * (HUGE // len(line.encode()))))
-    return answer
-
-
-def _wait_headers(fault: Fault) -> dict[str, str]:
-    if fault.wait_s is None or fault.wait_as == "body":
-        return {}
-    if fault.wait_as == "ms":
-        return {"retry-after-ms": str(round(fault.wait_s * 1000))}
-    if fault.wait_as == "date":
-        return {"retry-after": formatdate(time.time() + fault.wait_s, usegmt=True)}
-    return {"retry-after": f"{fault.wait_s:g}"}
 
 
 async def serve(double: Double) -> None:

@@ -18,7 +18,7 @@ PATIENCE_S = 20.0
 
 
 class FaultyDisk(SystemDisk):
-    """The real disk, but calls named in `failures` raise that errno as often as said, then work again.
+    """The real disk, but calls named in `failures` raise those errnos, one a call, then work again; 0 lets one through.
 
     `short` makes every write at most that many bytes long. `calls` counts by name.
     """
@@ -38,7 +38,7 @@ class FaultyDisk(SystemDisk):
     def _enter(self, call: str) -> int | None:
         self.calls[call] = self.calls.get(call, 0) + 1
         waiting = self.failures.get(call)
-        return waiting.pop(0) if waiting else None
+        return (waiting.pop(0) or None) if waiting else None
 
     def _raise(self, call: str) -> None:
         if (code := self._enter(call)) is not None:

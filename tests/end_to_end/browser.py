@@ -172,9 +172,10 @@ async def _tab_address(port: int) -> str:
     for _ in range(100):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"GET /json/list HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
-        answer = await reader.read()
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.split("content-length:", 1)[1].split(maxsplit=1)[0])
+        tabs = json.loads(await reader.readexactly(length))
         writer.close()
-        tabs = json.loads(answer.split(b"\r\n\r\n", 1)[1])
         pages = [tab for tab in tabs if tab["type"] == "page"]
         if pages:
             return str(pages[0]["webSocketDebuggerUrl"])

@@ -268,6 +268,14 @@ class World:
         self.tell(*self.orchestrator.start())
         self._deliver()
 
+    def flow(self) -> None:
+        """Both directions run empty, and every wanted assignment is given."""
+        self.connect()
+        while self.to_producer or self.to_orchestrator:
+            self.listen()
+            self.hear()
+            self.assign()
+
     def _deliver(self) -> None:
         """Both directions run empty: the desk changes topics only when nothing is under way that it waits for."""
         while self.to_producer or self.to_orchestrator:

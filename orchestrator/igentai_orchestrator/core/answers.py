@@ -27,7 +27,7 @@ def take_answer(books: Books, link: int | None, batch: AttributeBatch, now: floa
     if cost is None:
         model = sender.model.partition(":")[2]
         cost = books.prices.cost(sender.provider, model, meta.tokens_in, meta.tokens_out, meta.tokens_cached) or 0.0
-    record = campaign.admit(batch, sender, cost, _producer(books, link, batch))
+    record = campaign.admit(batch, sender, cost, _producer(books, link, batch), now)
     campaign.absorb(record, now, listed=flight.listed if flight else (), asked=flight.asked if flight else None)
     gate = books.gates.get(sender.provider)
     if flight is not None and gate is not None:
@@ -50,7 +50,7 @@ def take_failure(books: Books, link: int | None, failure: RequestFailed, now: fl
     sender = _sender(campaign, flight, failure.assignment_id)
     if sender is None:
         sender = Sender("unknown:unknown", "unknown", "", "list", "")
-    record = campaign.failed(failure, sender, _producer(books, link, failure))
+    record = campaign.failed(failure, sender, _producer(books, link, failure), now)
     campaign.absorb(record, now)
     orders: list[Order] = [
         books.journal.record(record, Acknowledge(failure.run_id, failure.seq, len(campaign.admission)))
@@ -90,7 +90,7 @@ def call_off(books: Books, flight: Flight, now: float) -> list[Order]:
         detail="never sent",
     )
     sender = Sender(flight.ask.model, flight.assign.provider, flight.ask.partition, flight.ask.purpose, "")
-    record = campaign.failed(failure, sender, "desk")
+    record = campaign.failed(failure, sender, "desk", now)
     campaign.absorb(record, now)
     books.gates[flight.assign.provider].failed(now, flight.id, flight.taken, FailureKind.CANCELLED, None)
     return [books.journal.record(record)]

@@ -71,7 +71,12 @@ class Campaign:
         self.texts: list[str] = []
         self.tree = PartitionTree(spec.partition, categories=spec.categories, topic=spec.topic)
         self.policy: AnyPolicy = build_policy(
-            spec.policy, spec.models, self.tree, optimise=spec.optimise, expected_cost=expected_cost, seed=spec.seed,
+            spec.policy,
+            spec.models,
+            self.tree,
+            optimise=spec.optimise,
+            expected_cost=expected_cost,
+            seed=spec.seed,
             verify=spec.verify,
         )
         self.exclusion = ExclusionLists()
@@ -97,7 +102,7 @@ class Campaign:
 
     # -- what a producer sent becomes a record ------------------------------------------------------------------
 
-    def admit(self, batch: AttributeBatch, sender: Sender, cost_usd: float, producer: str) -> AnswerRecord:
+    def admit(self, batch: AttributeBatch, sender: Sender, cost_usd: float, producer: str, now: float) -> AnswerRecord:
         """Sort an answer's attributes into fresh and repeats. What is no legal line is left out."""
         listing = sender.purpose in ("list", "probe")
         lines = batch.attributes
@@ -125,10 +130,11 @@ class Campaign:
             first_number=admitted.first_number,
             fresh=admitted.fresh,
             repeats=admitted.repeats,
+            elapsed_s=now - self.started_at,
             notes=_notes(sender, lines),
         )
 
-    def failed(self, failure: RequestFailed, sender: Sender, producer: str) -> AnswerRecord:
+    def failed(self, failure: RequestFailed, sender: Sender, producer: str, now: float) -> AnswerRecord:
         """A failed attempt as a record: it named nothing, and cost nothing that we know of."""
         return AnswerRecord(
             assignment_id=failure.assignment_id,
@@ -150,6 +156,7 @@ class Campaign:
             first_number=len(self.admission) + 1,
             fresh=(),
             repeats=(),
+            elapsed_s=now - self.started_at,
         )
 
     # -- the fold ----------------------------------------------------------------------------------------------
@@ -171,6 +178,7 @@ class Campaign:
         """Absorb a record out of the ledger's past."""
         if isinstance(record, AnswerRecord):
             self.admission.restore(record.fresh)
+            now = min(now, self.started_at + record.elapsed_s)
         self.absorb(record, now)
 
     def _absorb_assignment(self, record: AssignmentRecord) -> None:

@@ -25,6 +25,7 @@ ANSWERS_MIN: Final = 20
 INVENTED_MAX: Final = 0.02
 AGREEMENT: Final = 0.15  # largest distance of iChao1 and ACE, relative to what was found
 RECENT: Final = 30
+DRY: Final = 8  # answers in a row with nothing fresh after which fewer than 20 will do
 WIDTH_MIN: Final = 1.03  # where nothing is rare any more, what only one model hardly ever names can still be missing
 MODELS_MAX: Final = 63
 
@@ -177,7 +178,8 @@ class Coverage:
 
     def _doubt(self) -> str | None:
         """Why no total is given, in words; None if it can be."""
-        if self._answers < ANSWERS_MIN:
+        dried_up = len(self._fresh_shares) >= DRY and not any(list(self._fresh_shares)[-DRY:])
+        if self._answers < ANSWERS_MIN and not dried_up:
             return f"fewer than {ANSWERS_MIN} answers"
         if self._checked[0] and self._checked[1] / self._checked[0] > JUDGE_ERROR + INVENTED_MAX:
             return "models invent: what is named once may not exist"

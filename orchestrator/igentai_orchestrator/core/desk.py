@@ -123,8 +123,6 @@ class Desk:
         campaign = Campaign(spec, fact.ledger, costs, now, fact.elapsed_s)
         for record in fact.history:
             campaign.restore(record, now)
-        if campaign.requests:
-            campaign.statistics.restored(now)
         books.campaign = campaign
         books.durable = dict(campaign.last_seq)
         books.retrying = True

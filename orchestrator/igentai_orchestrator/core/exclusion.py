@@ -69,7 +69,7 @@ class ExclusionLists:
         The chance that x is repeated is hits / (answers in which it was not listed + 1): answers that had it on their
         list say nothing of what a model does without one. What only other partitions named has the chance of a lot, as
         long as that is worth it: in a small topic a list of everything known is what brings out the rest. Ties go to
-        the attribute found first.
+        the attribute found first. A `theta` of 0 asks for what was named here, and nothing else.
         """
         if limit <= 0:
             return []
@@ -79,7 +79,8 @@ class ExclusionLists:
             chance = hits / (known.answers - known.listed[number] + 1.0)
             if chance >= theta:
                 found.append((-chance, number))
-        found += self._from_elsewhere(known, theta)
+        if theta > 0.0:
+            found += self._from_elsewhere(known, theta)
         found.sort()
         return [number for _, number in found[:limit]]
 

@@ -89,7 +89,7 @@ class ForecastRecord:
 
     def __init__(self) -> None:
         self._open: deque[tuple[int, float, float, float]] = deque()
-        self._settled: deque[Settled] = deque(maxlen=32)
+        self._settled: deque[Settled] = deque(maxlen=64)
         self._next = 0.0
 
     def follow(self, curve: DiscoveryCurve, answers: int) -> None:

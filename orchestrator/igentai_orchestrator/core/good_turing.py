@@ -35,6 +35,7 @@ class NoveltyTable:
 
     def __init__(self, models: int) -> None:
         self.columns = 0
+        self.distinct = 0
         self._drawn = np.zeros((models, 16))
         self._single = np.zeros((models, 16))
         self._answers = np.zeros((models, 16))
@@ -80,6 +81,7 @@ class NoveltyTable:
             elif owner != _SHARED:
                 self._owner[number] = _SHARED
                 self._single[owner % len(self._model_factor), owner // len(self._model_factor)] -= 1.0
+        self.distinct += fresh
         self._single[row, column] += fresh
         self._drawn[row, column] += len(distinct) or empty
         self._answers[row, column] += 1.0

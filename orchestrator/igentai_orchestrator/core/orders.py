@@ -92,4 +92,6 @@ class Log:
     keys: Mapping[str, Any] = field(default_factory=dict)
 
 
-Order: TypeAlias = Spawn | Kill | Send | Disconnect | TakeSpool | RemoveSpool | RecordThis | Publish | CloseTopic | Exit | Log
+Order: TypeAlias = (
+    Spawn | Kill | Send | Disconnect | TakeSpool | RemoveSpool | RecordThis | Publish | CloseTopic | Exit | Log
+)

@@ -1,4 +1,4 @@
-"""What people and metrics.json are told: everything known of the topic, the producers and the providers, as plain data."""
+"""What people and metrics.json are told: all that is known of topic, producers and providers, as plain data."""
 
 from __future__ import annotations
 
@@ -63,10 +63,8 @@ def producers(books: Books, now: float, worked: list[dict[str, Any]] | None = No
 def alerts(books: Books, now: float) -> list[dict[str, str]]:
     """What a person should look at."""
     campaign = books.campaign
-    found = []
-    for slot in books.fleet.slots:
-        if slot.state is State.FAILED:
-            found.append({"level": "error", "text": f"producer {slot.number} crashed too often and was given up"})
+    failed = [slot.number for slot in books.fleet.slots if slot.state is State.FAILED]
+    found = [{"level": "error", "text": f"producer {n} crashed too often and was given up"} for n in failed]
     for model in campaign.spec.models if campaign else ():
         state, detail = books.gates[model.provider].state(now, model.model)
         if state == "out":

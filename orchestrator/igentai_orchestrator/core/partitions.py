@@ -170,7 +170,8 @@ class PartitionTree:
         opened = []
         for label in labels:
             child = label if node.id == ROOT else f"{node.id}/{label}"
-            phrase = label if node.phrase is None else f"{label} (within {node.phrase})"
+            named = f"names with or like {label}" if kind == "cluster" else label
+            phrase = named if node.phrase is None else f"{named} (within {node.phrase})"
             splittable = kind == "category" and self.mode != "none"
             self._nodes[child] = Partition(child, label, node.id, node.depth + 1, kind, phrase, "open", splittable)
             node.children.append(child)

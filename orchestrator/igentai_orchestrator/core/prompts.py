@@ -22,6 +22,7 @@ Messages: TypeAlias = tuple[tuple[str, str], ...]  # (role, content), as `igenta
 
 KNOWN_HEADING: Final = "Already known, do not repeat:"
 SPLIT_EXAMPLES: Final = 8  # found items shown when a category is split
+SMALL_SIZE: Final = 20  # what a small model is asked for; it gives 10 to 20, then begins to repeat itself
 
 _SMALL_MODEL: Final = re.compile(r"embedded|smollm|tiny|[^\d.](?:\d\d\d?m|0\.\d+b)\b", re.IGNORECASE)
 
@@ -41,6 +42,19 @@ _ANGLES: Final = (
     "Take them in random order, not by fame.",
     "Think of different kinds, places and times, and take some of each.",
     "Leave out the most famous ones.",
+)
+
+# What a small model is shown. Far from most topics, for it also repeats what it has seen.
+_EXAMPLES: Final = tuple(
+    (subject, tuple(members.split(", ")))
+    for subject, members in (
+        ("fruits", "Apple, Mango, Quince, Lychee, Papaya, Fig, Banana, Elderberry, Pear, Kiwi"),
+        ("capitals of Europe", "Rome, Lisbon, Vienna, Athens, Oslo, Warsaw, Madrid, Dublin, Prague, Helsinki"),
+        ("composers", "Bach, Chopin, Verdi, Ravel, Haydn, Mahler, Puccini, Debussy, Schubert, Vivaldi"),
+        ("trees", "Oak, Silver Birch, Maple, Scots Pine, Cedar, Weeping Willow, Ash, Beech, Elm, Larch"),
+        ("sports", "Tennis, Water Polo, Judo, Squash, Rowing, Cricket, Fencing, Ice Hockey, Golf, Archery"),
+        ("Greek gods", "Zeus, Athena, Apollo, Hera, Hermes, Artemis, Ares, Poseidon, Demeter, Dionysus"),
+    )
 )
 
 
@@ -76,7 +90,7 @@ def listing(
         variant: any number; requests that differ in nothing else should differ in this one.
     """
     if style is Style.small:
-        return _small_listing(topic, size, partition, known, prompt, variant)
+        return _small_listing(topic, partition, prompt, variant)
     parts = [f"Topic: {_line(topic)}"]
     if partition:
         parts.append(f"Only: {_line(partition)}")
@@ -91,11 +105,23 @@ def listing(
     return ("system", _SYSTEM), ("user", "\n\n".join(parts))
 
 
-def _small_listing(
-    topic: str, size: int, partition: str | None, known: Sequence[str], prompt: str | None, variant: int
-) -> Messages:
-    about = f"{_line(topic)}, {_line(partition)}" if partition else _line(topic)
-    return (("user", f"List {size} {about}, one a line."),)
+def _small_listing(topic: str, partition: str | None, prompt: str | None, variant: int) -> Messages:
+    """A worked example, another one each time, and the beginning of the reply.
+
+    Without the example such a model writes sentences, tables and descriptions; without another one each time it
+    says the same again. It cannot count, keep to initials or leave out what is known, so none of that is asked.
+    """
+    about = f"{_line(topic)} ({_line(partition)})" if partition else _line(topic)
+    own = f" {prompt.strip()}" if prompt and prompt.strip() else ""
+    subject, members = _EXAMPLES[variant % len(_EXAMPLES)]
+    turn = variant // len(_EXAMPLES) % len(members)
+    shown = "\n".join(f"* {member}" for member in members[turn:] + members[:turn])
+    return (
+        ("user", f"List {SMALL_SIZE} {subject}."),
+        ("assistant", f"Examples of {subject}:\n\n{shown}"),
+        ("user", f"List {SMALL_SIZE} {about}.{own}"),
+        ("assistant", f"Examples of {about}:\n\n*"),
+    )
 
 
 def splitting(
@@ -161,8 +187,9 @@ def max_tokens_for(size: int, style: Style = Style.full) -> int:
     """Room for `size` items: the upper bound that a budget reserves, so generous but not idle.
 
     A line takes 9 tokens on average (ALGORITHMS.md section 2); names in other scripts take up to twice that.
+    A small model is stopped where it begins to repeat itself, whatever the size.
     """
-    return 100 + 20 * size
+    return 6 * SMALL_SIZE if style is Style.small else 100 + 20 * size
 
 
 def prompt_hash(messages: Messages) -> str:

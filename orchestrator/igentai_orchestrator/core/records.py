@@ -27,7 +27,8 @@ class AssignmentRecord:
 @dataclass(frozen=True, slots=True)
 class AnswerRecord:
     """One attempt's outcome. `first_number` is the number of the first fresh attribute: numbers are the line numbers
-    of output.txt, from 1. `fresh` are texts; `repeats` are the numbers of attributes named again.
+    of output.txt, from 1. `fresh` are texts; `repeats` are the numbers of attributes named again. `elapsed_s` is how
+    long the topic had been worked on when it came.
     """
 
     assignment_id: int
@@ -49,6 +50,7 @@ class AnswerRecord:
     first_number: int
     fresh: tuple[str, ...] | list[str]
     repeats: tuple[int, ...] | list[int]
+    elapsed_s: float
     notes: tuple[str, ...] | list[str] = ()  # labels of a split, items judged real
 
 

@@ -49,6 +49,7 @@ class RoundRobinPolicy:
         self._splits = Splits(tree, self._models)
         self._asked: Counter[str] = Counter()
         self._yield = [0.0, 0.0]
+        self._known = 0
         self._seen: set[int] = set()
 
     def choose(self, situation: Situation, rng: Random) -> Ask | None:  # noqa: ARG002 - nothing here is drawn by lot
@@ -81,6 +82,8 @@ class RoundRobinPolicy:
         self._asked["m:" + outcome.model] += 1
         self._asked["p:" + outcome.partition] += 1
         if outcome.ok and outcome.purpose != "verify":
+            self._known += outcome.fresh
+            self._splits.fall_back(self._known, outcome.fresh / max(len(set(outcome.numbers)), 1))
             self._yield = [0.9 * self._yield[0] + outcome.fresh, 0.9 * self._yield[1] + len(set(outcome.numbers))]
 
     def _share(self) -> float:

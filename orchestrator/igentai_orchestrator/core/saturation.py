@@ -5,8 +5,8 @@ unit of cost over the last 30 answers < x AND the forecast < 1.5 x. Either alone
 in a lull, a maximum over forecasts alone suffers the winner's curse. Rules on an estimated coverage overspend 2 to 20
 times or stop absurdly early.
 
-A closed topic of a hundred attributes is all found after fifteen answers: it ends before the thirtieth if ten in a row
-brought nothing at all.
+A closed topic of a hundred attributes is all found after fifteen answers: it ends before the thirtieth if eight in a
+row brought nothing at all.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ WINDOW: Final = 30
 SHARE: Final = 0.05
 FORECAST_SLACK: Final = 1.5
 BARREN: Final = 40  # answers in a row without anything fresh end a topic whatever is promised
-DROUGHT: Final = 10  # answers in a row without anything fresh that may speak for the last 30
+DROUGHT: Final = 8  # answers in a row without anything fresh that may speak for the last 30
 CLOSED_SHARE: Final = 0.10  # x for a topic that dries up before the thirtieth answer
 RULE_OF_THREE: Final = 3.0  # events not seen in n trials happen less than 3/n of the time, with 95 % confidence
 
@@ -81,7 +81,7 @@ class Saturation:
         return min(lately, RULE_OF_THREE / max(self._barren_charge, 1e-12))
 
     def reached(self, forecast: float) -> str | None:
-        """Why the topic is done, in words, or None. Before 30 answers only if the last ten brought nothing."""
+        """Why the topic is done, in words, or None. Before 30 answers only if the last eight brought nothing."""
         if self._answers < WINDOW and self._barren < DROUGHT:
             return None
         if self._barren >= BARREN:
@@ -89,8 +89,8 @@ class Saturation:
         x = (self._share if self._answers >= WINDOW else max(self._share, CLOSED_SHARE)) * self.initial
         if self.recent >= x or forecast >= FORECAST_SLACK * x:
             return None
-        unit = self._tariff.unit
         return (
-            f"the last {min(self._answers, WINDOW)} answers brought at most {self.recent:.3g} fresh attributes per {unit} against "
-            f"{self.initial:.3g} at the start, and no more than {forecast:.3g} is expected of the next"
+            f"the last {len(self._last)} answers brought at most {self.recent:.3g} fresh attributes per "
+            f"{self._tariff.unit} against {self.initial:.3g} at the start, and no more than {forecast:.3g} is expected "
+            "of the next"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING, Final
 
+from igentai_orchestrator.core.exclusion import LIST_MAX
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 ROOT_SPLITS: Final = 2  # two models name different categories; their union covers more than either
 ATTEMPTS_MAX: Final = 3
 ANSWERS_MIN: Final = 1.0  # answers about a partition before it may be split
+STALLED: Final = 0.1
 ARMS_MAX: Final = 12_000  # models × partitions; a decision stays below 2 ms
 _PENDING_S: Final = 180.0  # longer than any request may take: a lost one is asked again
 
@@ -72,6 +74,17 @@ class Splits:
         self._root_tried[outcome.model] += 1
         if outcome.ok:
             self._done.add(outcome.model)
-        exhausted = len(self._done) >= self._wanted or sum(self._root_tried.values()) >= ATTEMPTS_MAX * self._wanted
-        if exhausted and not self._tree.children(ROOT) and self._tree.mode == "auto":
+
+    def fall_back(self, known: int, fresh_share: float) -> None:
+        """Open ranges of initials where no model named categories.
+
+        While the `known` attributes fit an exclusion list and the last answer about the whole topic still had a good
+        `fresh_share`, the topic with its list brings out the rest with fewer requests.
+        """
+        if known <= LIST_MAX and fresh_share > STALLED:
+            return
+        if self._tree.mode != "auto" or self._tree.children(ROOT):
+            return
+        tried = sum(self._root_tried.values())
+        if tried and (len(self._done) >= self._wanted or tried >= ATTEMPTS_MAX * self._wanted):
             self._tree.open_alphabet(ROOT)

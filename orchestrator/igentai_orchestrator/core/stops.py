@@ -27,10 +27,10 @@ def reason_to_stop(limits: Limits, progress: Progress) -> str | None:
         return f"--max-requests {limits.max_requests} reached"
     if limits.max_minutes is not None and progress.elapsed_s >= limits.max_minutes * 60:
         return f"--max-minutes {limits.max_minutes:g} reached"
-    if limits.until_coverage is not None and progress.coverage is not None:
-        if progress.coverage >= limits.until_coverage:
-            return f"--until-coverage {limits.until_coverage:g} reached"
-    if limits.min_yield is not None and progress.recent_yield is not None:
-        if progress.recent_yield < limits.min_yield:
-            return f"--min-yield {limits.min_yield:g}: the last answers brought {progress.recent_yield:.2f} each"
+    coverage, wanted = progress.coverage, limits.until_coverage
+    if wanted is not None and coverage is not None and coverage >= wanted:
+        return f"--until-coverage {wanted:g} reached"
+    recent, least = progress.recent_yield, limits.min_yield
+    if least is not None and recent is not None and recent < least:
+        return f"--min-yield {least:g}: the last answers brought {recent:.2f} each"
     return None

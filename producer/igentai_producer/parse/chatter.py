@@ -5,25 +5,35 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from igentai_producer.parse.words import capitals, ends_as_sentence, is_sentence, is_unspaced
+from igentai_producer.parse.words import capitals, ends_as_sentence, is_caseless, is_sentence, is_unspaced
 
 # Beginnings nobody gives a name, whatever follows.
 _ALWAYS: Final = re.compile(
-    r"(?:let me know (?:if|when|which|what|whether|how|should)|feel free to|as an ai\b|i hope (?:this|these|that|you)|"
-    r"hope (?:this|that) helps|would you like (?:me|more|to|a)\b|do you want me|if you(?:['’]d| would| need| want| have)\b.*[.?!]|"
-    r"is there anything else|here(?:['’]s| is| are) (?:a|an|the|some|more|my|your|\d+|just|another|additional|several)\b|"
-    r"(?:below|following) (?:is|are) |the following (?:is|are|list|items)|i(?:['’]ve| have) (?:listed|included|provided|"
-    r"compiled|tried|added|put)|please (?:note|let me|feel free)|note(?: that\b|:)|\(?note[: ]|disclaimer:|keep in mind|"
-    r"this (?:list|is (?:a|an|not|by no|just)\b).*[.:]|these (?:are|items|examples)\b.*[.:]|there are (?:many|also|several|"
-    r"no more|countless)|this is not an exhaustive|and (?:many|so many|much) (?:more|others)|i(?:['’]m| am) (?:happy|glad|here|"
-    r"sorry|unable|not able)|i can(?:not|['’]t)? (?:provide|help|give|list|also|continue)|happy to\b|in (?:summary|conclusion),|"
+    r"(?:let me know (?:if|when|which|what|whether|how|should)|feel free to|as an ai\b|i hope (?:this|these|"
+    r"that|you)|"
+    r"hope (?:this|that) helps|would you like (?:me|more|to|a)\b|do you want me|if you(?:['’]d| would| need|"
+    r" want| have)\b.*[.?!]|"
+    r"is there anything else|here(?:['’]s| is| are) (?:a|an|the|some|more|my|your|\d+|just|another|additional|"
+    r"several)\b|"
+    r"(?:below|following) (?:is|are) |the following (?:is|are|list|items)|i(?:['’]ve| have) (?:listed|included|"
+    r"provided|"
+    r"compiled|tried|added|put)|please (?:note|let me|feel free)|note(?: that\b|:)|\(?note[: ]|disclaimer:|"
+    r"keep in mind|"
+    r"this (?:list|is (?:a|an|not|by no|just)\b).*[.:]|these (?:are|items|examples)\b.*[.:]|there are (?:many|"
+    r"also|several|"
+    r"no more|countless)|this is not an exhaustive|and (?:many|so many|much) (?:more|others)|i(?:['’]m|"
+    r" am) (?:happy|glad|here|"
+    r"sorry|unable|not able)|i can(?:not|['’]t)? (?:provide|help|give|list|also|continue)|happy to\b|"
+    r"in (?:summary|conclusion),|"
     r"to summari[sz]e|n['’]hésitez pas|j['’]espère|espero que|fammi sapere|lass(?:en sie)? (?:es )?mich|ich hoffe|"
-    r"希望(?:这|這|以上|对|對|能)|如果(?:您|你)|ご参考|お役に立|他にも?(?:何か|ご)|도움이 되|더 필요|надеюсь|дайте знать|آمل|umarım)",
+    r"希望(?:这|這|以上|对|對|能)|如果(?:您|你)|ご参考|お役に立|他にも?(?:何か|ご)|도움이 되|더 필요|надеюсь|"
+    r"дайте знать|آمل|umarım)",
     re.IGNORECASE,
 )
 # Beginnings that are chatter only where the line also closes like a sentence or opens a list.
 _OFTEN: Final = re.compile(
-    r"(?:sure|certainly|of course|absolutely|definitely|okay|ok|alright|great|no problem|got it|understood|here|below|i |"
+    r"(?:sure|certainly|of course|absolutely|definitely|okay|ok|alright|great|enjoy|no problem|got it|"
+    r"understood|here|below|i |"
     r"i['’]|we |you |this |these |those |they |it |there |if |remember|overall|additionally|however|let['’]?s |"
     r"voici|bien sûr|certainement|d['’]accord|avec plaisir|si vous|ces |cette liste|"
     r"aquí|claro|por supuesto|si (?:necesitas|deseas|quieres|necesita)|esta lista|estos|desde luego|con gusto|"
@@ -41,13 +51,16 @@ _OPENS: Final = (":", "：")
 # A whole line that only says that there is more, or nothing.
 _FILLERS: Final = re.compile(
     r"\W*(?:etc|et cetera|and (?:so on|so forth|many more|more|others|many others)|among others|and the list goes on|"
-    r"continued?|cont(?:inue)?d|to be continued|end(?: of (?:the )?list)?|the end|n/?a|tbd|et ainsi de suite|y más|und so weiter|usw|"
+    r"continued?|cont(?:inue)?d|to be continued|end(?: of (?:the )?list)?|the end|n/?a|tbd|et ainsi de suite|"
+    r"y más|und so weiter|usw|"
     r"и так далее|и т\.? ?д|など|等等|等)\W*",
     re.IGNORECASE,
 )
 _NOTHING: Final = re.compile(
-    r"\W*(?:none|nothing(?: more| else| left)?|no(?: more| further| other| additional| new)?(?: items?| entries| results?| "
-    r"attributes?| answers?)?|done|n/?a|null|empty|无|無|没有(?:了)?|なし|特になし|없음|нет|ninguno|aucun(?:e)?|keine|nessuno)\W*",
+    r"\W*(?:none|nothing(?: more| else| left)?|no(?: more| further| other| additional| new)?(?: items?|"
+    r" entries| results?| "
+    r"attributes?| answers?)?|done|n/?a|null|empty|无|無|没有(?:了)?|なし|特になし|없음|нет|ninguno|"
+    r"aucun(?:e)?|keine|nessuno)\W*",
     re.IGNORECASE,
 )
 
@@ -61,7 +74,7 @@ def is_chatter(line: str) -> bool:
     """Whether an unmarked line is talk around the list."""
     text = line.strip("*_ ")
     if _ALWAYS.match(text):
-        return True
+        return not _is_title(text)
     if not _OFTEN.match(text):
         return False
     if opens_list(text):
@@ -69,6 +82,11 @@ def is_chatter(line: str) -> bool:
     if is_unspaced(text):
         return len(text) >= 12 and ends_as_sentence(text)
     return ends_as_sentence(text) and (len(text.split()) <= 2 or capitals(text) < 0.8)
+
+
+def _is_title(text: str) -> bool:
+    """Whether the text is written as a title: I Can't Help Myself."""
+    return len(text.split()) >= 3 and not is_caseless(text) and not text.endswith((":", ".")) and capitals(text) >= 0.8
 
 
 def is_filler(item: str) -> bool:

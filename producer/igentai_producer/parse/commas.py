@@ -10,6 +10,7 @@ from igentai_producer.parse.words import capitals, ends_as_sentence, is_caseless
 _SEPARATORS: Final = (";", "；", "、", "，", "،", " | ", " · ", " • ", ",")
 _AND: Final = re.compile(r"(?:and|or|&|et|ou|y|e|und|oder|i|и|и др|以及|和|及|و)\s+", re.IGNORECASE)
 _ENOUGH: Final = 4  # three may be one name: Crosby, Stills & Nash
+_TEXT: Final = 256 * 1024  # characters looked at: far more than a thousand names
 _WORDS: Final = 6
 _CHARACTERS: Final = 24  # for scripts without spaces
 _INLINE: Final = re.compile(r"(?:^|[\s,;])\(?(\d{1,4})[.)](?=\s)")
@@ -21,7 +22,7 @@ def comma_names(text: str, *, announced: bool, truncated: bool) -> list[str]:
 
     `announced`: a line before it said that a list follows, so three parts are enough.
     """
-    joined = " ".join(line.strip() for line in text.split("\n")).strip().strip("[]{}").strip()
+    joined = " ".join(line.strip() for line in text[:_TEXT].split("\n")).strip().strip("[]{}").strip()
     for separator in _SEPARATORS:
         if joined.count(separator) + 1 < (3 if announced else _ENOUGH):
             continue

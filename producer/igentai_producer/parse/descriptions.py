@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from typing import Final
 
+from igentai_producer.parse.records import NAME_FIELDS
 from igentai_producer.parse.words import is_caseless, is_description
 
 _SEPARATORS: Final = {
@@ -18,10 +19,12 @@ _SEPARATORS: Final = {
     "colon": re.compile(r":\s+|\s*：\s*|\s:(?=\w)"),
     "arrow": re.compile(r"\s*(?:→|->|=>|⇒)\s*|\s=\s|\s\|\s"),
 }
+_FIELD: Final = re.compile(r"(?:\*\*)?(\w[\w ]{0,20}?)(?:\*\*)?\s*[:：](?:\*\*)?\s*(\S.*)")
 _HEAD_WORDS: Final = 12
 _HEAD_CHARACTERS: Final = 120
 _LED: Final = re.compile(r"(\*\*|__|`|\*)(?=\S)")
 _AFTER_NAME: Final = re.compile(r"\s*(?:[:–—―：,]|--?\s|→|->|=)")
+_LONG_ASIDE: Final = 9
 _ASIDE_WORDS: Final = 6  # a parenthesis longer than this explains, a shorter one may be part of the name
 
 
@@ -38,6 +41,16 @@ def names_of(contents: list[str]) -> list[str]:
     bare = [content for name, content in zip(led, contents, strict=True) if name is None]
     cuts = iter(_cut_alike(bare))
     return [name if name is not None else next(cuts) for name in led]
+
+
+def field_values(contents: list[str]) -> list[str]:
+    """The names in blocks of fields (`Name: Nile` / `Length: 6,650 km`); [] where the contents are no such blocks."""
+    fields = [(match[1].lower(), match[2]) for content in contents if (match := _FIELD.match(content))]
+    labels = {label for label, _ in fields}
+    if len(fields) * 5 < len(contents) * 4 or len(labels) * 2 > len(fields):
+        return []
+    name = next((label for label in NAME_FIELDS if label in labels), None)
+    return [value for label, value in fields if label == name]
 
 
 def _are_labels(contents: list[str], led: list[str | None]) -> bool:
@@ -69,9 +82,9 @@ def _with_rest(inner: str, rest: str) -> str | None:
     aside = ""
     if rest.lstrip().startswith("("):
         close = _closing(rest)
-        if 0 < close and len(rest[:close].split()) <= _ASIDE_WORDS:
+        if close > 0 and len(rest[:close].split()) <= _ASIDE_WORDS:
             aside, rest = " " + rest[: close + 1].strip(), rest[close + 1 :]
-        elif 0 < close:
+        elif close > 0:
             rest = rest[close + 1 :]
     if not rest.strip(" .") or _AFTER_NAME.match(rest):
         return inner + aside
@@ -128,11 +141,13 @@ def _split(content: str, kind: str) -> tuple[str, str] | None:
 
 
 def _cut_if_prose(content: str) -> str:
-    """The head of a line on its own, where plain prose follows its separator."""
+    """The head of a line on its own, where plain prose follows its separator or fills its parenthesis."""
     if (name := _led_name(content)) is not None:
         return name
     for kind in ("dash", "colon"):
         split = _split(content, kind)
         if split and is_description(split[1]) and (len(split[1].split()) >= 5 or len(split[1]) >= 30):
             return split[0]
+    if content.endswith(")") and (opening := content.find(" (")) > 0 and len(content[opening:].split()) > _LONG_ASIDE:
+        return content[:opening]
     return content

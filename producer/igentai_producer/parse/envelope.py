@@ -28,7 +28,7 @@ _OTHER_TURN: Final = re.compile(
 )
 _PAGE: Final = re.compile(r"\s*(?:<!doctype|<html|<head\b|<body\b|<\?xml)", re.IGNORECASE)
 _PAIRED: Final = re.compile(
-    r"<(b|i|u|s|em|strong|span|mark|small|code|font|a|sup|sub|cite|q)(?:\s[^<>\n]{0,300})?>([^<>\n]*)</\1>",
+    r"(?<!`)<(b|i|u|s|em|strong|span|mark|small|code|font|a|sup|sub|cite|q)(?:\s[^<>\n]{0,300})?>([^<>\n]*)</\1>",
     re.IGNORECASE,
 )
 _ELEMENT: Final = re.compile(r"[ \t]*<([A-Za-z][\w-]{0,40})(?:\s[^<>\n]{0,300})?>([^<>\n]+)</\1>[ \t]*")
@@ -95,9 +95,9 @@ def _first_turn(text: str) -> str:
 
 
 def _without_tags(text: str) -> str:
-    text = re.sub(r"<li\b[^<>\n]{0,300}>", "\n- ", text, flags=re.IGNORECASE)
-    text = re.sub(r"</li>|</?(?:p|div)\b[^<>\n]{0,300}>", "\n", text, flags=re.IGNORECASE)
-    text = re.sub(r"<h[1-6]\b[^<>\n]{0,300}>([^<>\n]*)</h[1-6]>", r"\n# \1\n", text, flags=re.IGNORECASE)
+    text = re.sub(r"(?<!`)<li\b[^<>\n]{0,300}>", "\n- ", text, flags=re.IGNORECASE)
+    text = re.sub(r"(?<!`)(?:</li>|</?(?:p|div)\b[^<>\n]{0,300}>)", "\n", text, flags=re.IGNORECASE)
+    text = re.sub(r"(?<!`)<h[1-6]\b[^<>\n]{0,300}>([^<>\n]*)</h[1-6]>", r"\n# \1\n", text, flags=re.IGNORECASE)
     text = _PAIRED.sub(r"\2", text)
     closed = {name.lower() for name in re.findall(r"</([A-Za-z][\w-]{0,40})>", text)}
     return "\n".join(_untagged(line, closed) for line in text.split("\n"))

@@ -13,10 +13,11 @@ from typing import Final
 
 from igentai_producer.parse.chatter import is_chatter, opens_list
 from igentai_producer.parse.marks import Line, Mark
-from igentai_producer.parse.words import capitals, is_caseless, is_sentence, is_unspaced
+from igentai_producer.parse.words import capitals, ends_as_sentence, is_caseless, is_sentence, is_unspaced
 
 _FIELD: Final = re.compile(r"(?:\*\*|__)?([^:*_]{1,30}?)(?:\*\*|__)?\s*[:：](?:\*\*|__)?\s*\S")
 _NAMED: Final = re.compile(r"(?:\*\*|__)[^*_]+(?:\*\*|__)|[^:–—]{1,60}(?::\s|\s[–—-]\s)")
+_SENTENCE_END: Final = re.compile(r"[.!?]\s|[。！？].")
 _PROSE_WORDS: Final = 14
 
 
@@ -29,18 +30,25 @@ class Node:
     has_prose: bool = False  # unmarked text follows it
 
 
-def listed(lines: list[Line]) -> list[str]:
-    """The contents of the list in `lines`, names and descriptions together; [] where there is none."""
+def listed(lines: list[Line], *, small_model: bool = False) -> list[str]:
+    """The contents of the list in `lines`, names and descriptions together; [] where there is none.
+
+    From a small model sentences, one a line, are rambling; from any other they may be what was asked for.
+    """
     marked = sum(1 for line in lines if line.mark in (Mark.NUMBER, Mark.BULLET))
     plain = [line for line in lines if line.mark is Mark.PLAIN and not _is_aside(line.text)]
-    headings = [line for line in lines if line.mark is Mark.HEADING]
     if marked >= 2 or (marked == 1 and not plain):
         if _continues_opening(lines):
             return [lines[0].text, *_from_tree(lines[1:])]
         return _from_tree(lines)
+    rank = max((line.indent for line in lines if line.mark is Mark.HEADING), default=0)
+    headings = [line for line in lines if line.mark is Mark.HEADING and line.indent == rank]
     if _are_items(headings, plain):
         return [line.text for line in headings]
-    return _one_a_line(plain)
+    texts = [line.whole for line in lines if line in plain or line.mark is Mark.NUMBER]
+    if not small_model and len(texts) >= 3 and all(map(_is_one_sentence, texts)):
+        return texts
+    return _one_a_line(texts)
 
 
 def _is_aside(text: str) -> bool:
@@ -63,14 +71,19 @@ def _are_items(headings: list[Line], plain: list[Line]) -> bool:
     return sum(1 for line in plain if _is_prose(line.text)) * 2 > len(plain)
 
 
-def _one_a_line(plain: list[Line]) -> list[str]:
-    prose = [line for line in plain if _is_prose(line.text)]
-    if len(prose) * 2 > len(plain):
-        return []
-    return [line.text for line in plain if not _is_prose(line.text)]
+def _one_a_line(texts: list[str]) -> list[str]:
+    names = [text for text in texts if not _is_prose(text)]
+    return names if len(names) * 2 >= len(texts) else []
+
+
+def _is_one_sentence(text: str) -> bool:
+    """Whether the line is one short sentence, as proverbs and questions are."""
+    return ends_as_sentence(text) and _SENTENCE_END.search(text) is None and len(text.split()) <= 2 * _PROSE_WORDS
 
 
 def _is_prose(text: str) -> bool:
+    if text.startswith("**") and "**" in text[2:]:
+        return False  # **Name** is a long story
     if is_sentence(text, 5):
         return True
     if is_unspaced(text):
@@ -94,7 +107,7 @@ def _from_tree(lines: list[Line]) -> list[str]:
 def _forest(lines: list[Line]) -> list[Node]:
     roots: list[Node] = []
     stack: list[Node] = []  # the path to the last marked line
-    heading: Node | None = None
+    headings: list[Node] = []  # the path to the last heading
     for line in lines:
         if line.mark is Mark.PLAIN and not opens_list(line.text):
             if stack:
@@ -102,14 +115,15 @@ def _forest(lines: list[Line]) -> list[Node]:
             continue
         node = Node(line)
         if line.mark in (Mark.HEADING, Mark.PLAIN):
-            heading = None
+            while headings and headings[-1].line.indent >= line.indent:
+                headings.pop()
             if line.mark is Mark.HEADING:
-                heading = node
-                roots.append(node)
+                (headings[-1].children if headings else roots).append(node)
+                headings.append(node)
             stack.clear()
             continue
         _unwind(stack, line)
-        (stack[-1].children if stack else heading.children if heading else roots).append(node)
+        (stack[-1].children if stack else headings[-1].children if headings else roots).append(node)
         stack.append(node)
     return roots
 

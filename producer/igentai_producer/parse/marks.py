@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import pairwise
 from typing import Final
 
 
@@ -17,36 +18,44 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """`indent` in columns, `number` of a numbered line, `text` without its marker."""
+    """`indent` in columns (of a heading: its rank), `number` of a numbered line, `text` without its marker.
+
+    `whole` is the line with its marker, which may turn out to be part of a name: (500) Days of Summer.
+    """
 
     indent: int
     mark: Mark
     text: str
     number: int = 0
+    whole: str = ""
 
 
 _CIRCLED: Final = "①②③④⑤⑥⑦⑧⑨⑩⑪⑫⑬⑭⑮⑯⑰⑱⑲⑳"
 _STRONG: Final = re.compile(
     r"(?P<bold>\*\*|__)?"
-    r"(?:[(\[（【]?(?P<n>\d{1,4})(?:\\?\.(?=\s|\*\*|$)|[)\]）】](?=\s|\*\*|$)|[、．](?!\d))|(?P<c>[①-⑳])|(?P<k>\d)\ufe0f?\u20e3|"
+    r"(?:[(\[（【]?(?P<n>\d{1,4})(?:\\?\.(?=\s|\*\*|$)|[)\]）】](?=\s|\*\*|$)|[、．](?!\d))|(?P<c>[①-⑳])|"
+    r"(?P<k>\d)\ufe0f?\u20e3|"
     r"#(?P<h>\d{1,4})[:.)]?(?=\s))"
     r"(?P<end>\*\*|__)?[ \t]*"
 )
 # Marks that open a name as often as they number a line: they count only where they count up.
 _WEAK: Final = re.compile(
-    r"(?P<bold>\*\*)?(?:(?:item|no\.?|number|nr\.?|№|n°|rank|entry|第)[ ]?)?(?P<n>\d{1,4})(?:[.)](?=\S)|\s?[:–—\-：]\s|\s-\s?|\s?[-–—]\s|位[:：]?|\.)"
+    r"(?P<bold>\*\*)?(?:(?:item|step|part|category|group|option|tip|idea|day|question|example|no\.?|number|nr\.?|№|n°|rank|entry|第)[ ]?)?(?P<n>\d{1,4})(?:[.)](?=\S)|"
+    r"\s?[:–—\-：]\s|\s-\s?|\s?[-–—]\s|位[:：]?|\.)"
     r"(?P<end>\*\*)?[ \t]*",
     re.IGNORECASE,
 )
 _LETTER: Final = re.compile(r"\(?(?P<l>[a-zA-Zа-я])[.)][ \t]+")
 _ROMAN: Final = re.compile(r"\(?(?P<r>[IVXLC]{1,7}|[ivxlc]{1,7})[.)][ \t]+")
 _BULLET: Final = re.compile(
-    r"(?:[•◦‣⁃∙●○◆◇■□▪▫►▸▶➤➢➔✓✔✗✘☐☑☒✅❖✦✧·]\ufe0f?[ \t]*|(?:[-*+–—−―→›»>※★☆~o]|->|=>)\ufe0f?[ \t]+)(?:\[[ xX✓]?\][ \t]+)?"
+    r"(?:[•◦・･‣⁃∙●○◆◇■□▪▫►▸▶➤➢➔✓✔✗✘☐☑☒✅❖✦✧·]\ufe0f?[ \t]*|(?:[-*+–—−―→›»>※★☆~o]|->|"
+    r"=>)\ufe0f?[ \t]+)(?:\[[ xX✓]?\][ \t]+)?"
 )
 _TIGHT: Final = re.compile(r"[-–—•*](?=[^\s\-–—*])")  # a bullet without its space, where most lines have one
 _HASHES: Final = re.compile(r"#{1,6}[ \t]+")
 _QUOTED: Final = re.compile(r"(?:>[ \t]?)+")
 _BOLD: Final = re.compile(r"(?:\*\*|__)(?=\S)([^*\n]+)(?:\*\*|__)[:：]?")
+_BOLD_RANK: Final = 7  # below every `#`
 _ROMANS: Final = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 
 
@@ -56,14 +65,14 @@ def lines_of(text: str) -> list[Line]:
     rows = [(indent, bare) for indent, bare in rows if any(char.isalnum() for char in bare) or _is_sign(bare)]
     bares = [bare for _, bare in rows]
     counting = _counts_up([_weak_number(bare) for bare in bares])
-    lettered = _counts_up([_letter_number(bare) for bare in bares])
+    lettered = _counts_up([_letter_number(bare) for bare in bares], least=3)
     roman = _counts_up([_roman_number(bare) for bare in bares])
     tight = sum(1 for bare in bares if _TIGHT.match(bare) and not bare.startswith("**")) * 5 >= len(bares) * 3
     patterns = [_STRONG]
     patterns += [_WEAK] if counting else []
     patterns += [_ROMAN] if roman else []
     patterns += [_LETTER] if lettered else []
-    return [_read(indent, bare, patterns, tight=tight) for indent, bare in rows]
+    return [replace(_read(indent, bare, patterns, tight=tight), whole=bare) for indent, bare in rows]
 
 
 def _indent(raw: str) -> int:
@@ -95,14 +104,18 @@ def _read(indent: int, bare: str, patterns: list[re.Pattern[str]], *, tight: boo
     if line:
         inner = _BULLET.match(line.text)
         line = replace(line, text=line.text[inner.end() :]) if inner else line
-        return replace(line, mark=Mark.HEADING) if hashes else line
+        return replace(line, mark=Mark.HEADING, indent=_rank(hashes)) if hashes else line
     if hashes:
-        return Line(indent, Mark.HEADING, rest.strip())
+        return Line(_rank(hashes), Mark.HEADING, rest.strip())
     if tight and (dash := _TIGHT.match(rest)) and not rest.startswith("**"):
         return Line(indent, Mark.BULLET, rest[dash.end() :])
     if _BOLD.fullmatch(rest):
-        return Line(indent, Mark.HEADING, rest)
+        return Line(_BOLD_RANK, Mark.HEADING, rest)
     return Line(indent, Mark.PLAIN, rest)
+
+
+def _rank(hashes: re.Match[str]) -> int:
+    return len(hashes[0].rstrip())
 
 
 def _numbered(indent: int, text: str, patterns: list[re.Pattern[str]]) -> Line | None:
@@ -149,8 +162,8 @@ def _roman(numeral: str) -> int:
     return sum(-v if v < after else v for v, after in zip(values, [*values[1:], 0], strict=True))
 
 
-def _counts_up(numbers: list[int | None]) -> bool:
+def _counts_up(numbers: list[int | None], least: int = 2) -> bool:
     """Whether most of the numbers follow on the one before: 1, 2, 3; restarts are allowed."""
     known = [number for number in numbers if number is not None]
-    steps = sum(1 for one, two in zip(known, known[1:], strict=False) if two == one + 1)
-    return len(known) >= 2 and steps >= 1 and steps * 10 >= (len(known) - 1) * 8 and known[0] <= 30
+    steps = sum(1 for one, two in pairwise(known) if two == one + 1)
+    return len(known) >= least and steps >= 1 and steps * 10 >= (len(known) - 1) * 8 and known[0] <= 30

@@ -12,6 +12,7 @@ from typing import Final, TypeAlias
 
 _DEPTH: Final = 16  # deeper than any list of names; a reply of a million brackets ends here
 _ATTEMPTS: Final = 200
+_VALUES: Final = 20_000  # JSON lines looked at: twenty times what can be kept
 
 _TOKEN: Final = re.compile(
     r"""(?P<space>\s+|//[^\n]*|\#[^\n]*)
@@ -69,7 +70,9 @@ def objects(text: str) -> Found:
             values.append(reading.root)
             characters += end - start.start(1)
         at = max(end, start.end())
-        while (following := _following(text, at)) is not None:  # JSON lines, objects behind each other
+        while (
+            len(values) < _VALUES and (following := _following(text, at)) is not None
+        ):  # JSON lines, objects behind each other
             reading = _Reading(text, following)
             end = reading.read()
             if end <= following or reading.root is None or not reading.scalars:

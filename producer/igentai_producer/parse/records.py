@@ -31,12 +31,12 @@ NAME_FIELDS: Final = (
     *("名称", "名字", "名前", "名稱", "项目", "項目", "이름", "الاسم", "नाम"),
 )
 _LIST_FIELDS: Final = frozenset(
-    ["items", "entries", "list", "examples", "members", "values", "attributes", "results", "names", "data", "children"]
-    + ["elements", "subcategories", "answers", "entities"]
+    {"items", "entries", "list", "examples", "members", "values", "attributes", "results", "names", "data", "children"}
+    | {"elements", "subcategories", "answers", "entities"}
 )
 _ASIDE: Final = frozenset(
-    ["id", "no", "nr", "number", "rank", "index", "category", "type", "group", "description", "desc", "details", "note"]
-    + ["explanation", "year", "country", "summary", "reason", "url", "count", "total", "topic", "status", "#", "kind"]
+    {"id", "no", "nr", "number", "rank", "index", "category", "type", "group", "description", "desc", "details", "note"}
+    | {"explanation", "year", "country", "summary", "reason", "url", "count", "total", "topic", "status", "#", "kind"}
 )
 _NUMBERED: Final = re.compile(r"(?:[a-z]+[ _-]?)?\d{1,4}", re.IGNORECASE)
 
@@ -142,7 +142,7 @@ def _of_tree(fields: Fields, inner: list[Fields], *, top: bool) -> list[str]:
 
 
 def _of_flat(fields: Fields) -> list[str]:
-    texts = {k: v.text if isinstance(v, Number) else v for k, v in fields.values.items()}
+    texts = {key: _text(value) for key, value in fields.values.items()}
     if texts and all(_NUMBERED.fullmatch(key) for key in texts):
         return [text for text in texts.values() if text]
     name = next((key for key in texts if key.lower() in NAME_FIELDS), None)
@@ -153,3 +153,9 @@ def _of_flat(fields: Fields) -> list[str]:
     if len(texts) == 1 and next(iter(texts)).lower() in _LIST_FIELDS | _ASIDE | {"response", "content", "output"}:
         return [text for text in texts.values() if text]
     return list(texts)
+
+
+def _text(value: Value) -> str | None:
+    if isinstance(value, Number):
+        return value.text
+    return value if isinstance(value, str) else None

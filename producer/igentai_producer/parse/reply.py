@@ -9,7 +9,7 @@ from typing import Final
 from igentai.text import clean, key
 from igentai_producer.parse.chatter import is_chatter, is_filler, is_stray, opens_list, says_none
 from igentai_producer.parse.commas import category_lists, comma_names, inline_names
-from igentai_producer.parse.descriptions import names_of
+from igentai_producer.parse.descriptions import field_values, names_of
 from igentai_producer.parse.envelope import unescaped, unwrapped
 from igentai_producer.parse.listing import listed
 from igentai_producer.parse.marks import Line, Mark, lines_of
@@ -20,10 +20,11 @@ from igentai_producer.parse.tables import table_names
 from igentai_producer.parse.words import is_sentence
 
 ITEMS: Final = 1000  # RELIABILITY.md: at most so many in a batch
+_CHARACTERS: Final = 4096  # of a line that are looked at: no name is longer
 _LINES: Final = 20_000  # lines looked at: twenty times what can be kept
 
 _LINK: Final = re.compile(r"!?\[([^\[\]\n]{1,300})\]\([^()\s]{0,500}(?:\([^()\s]{0,100}\)[^()\s]{0,100})?\)")
-_CITATION: Final = re.compile(r"\s*(?:【[^【】]{0,40}】|\[\d{1,3}\]|\[\^\w{1,8}\])$")
+_CITATION: Final = re.compile(r"(?:\s?(?:【[^【】]{0,40}】|\[\d{1,3}\]|\[\^\w{1,8}\])){1,8}$")
 _ESCAPED: Final = re.compile(r"\\([_*#&~\[\]()>!])")
 _EMOJI: Final = re.compile(
     "(?:[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff](?:[\ufe0f\u200d\u2640\u2642]|[\U0001f3fb-\U0001f3ff])*)+\\s+"
@@ -48,14 +49,14 @@ def parse(reply_text: str, *, truncated: bool = False, small_model: bool = False
         small_model: expect rambling; what reads as a sentence is never an item.
     """
     text = unwrapped(reply_text)
-    contents = _contents(text, truncated=truncated)
+    contents = _contents(text, truncated=truncated, small_model=small_model)
     items, dropped = _kept(contents, small_model=small_model)
-    if is_refusal(text, len(items)):
+    if is_refusal(text, items):
         return Parsed((), refusal=True, dropped=dropped + len(items))
     return Parsed(tuple(items), refusal=False, dropped=dropped)
 
 
-def _contents(text: str, *, truncated: bool) -> list[str]:
+def _contents(text: str, *, truncated: bool, small_model: bool) -> list[str]:
     """The names in `text`, not yet cleaned."""
     if not text.strip() or says_none(text.strip()):
         return []
@@ -64,7 +65,7 @@ def _contents(text: str, *, truncated: bool) -> list[str]:
     raw = text.split("\n", _LINES)[:_LINES]
     if names := table_names(raw, truncated=truncated):
         return names_of(names)
-    return _from_lines("\n".join(raw), truncated=truncated)
+    return _from_lines("\n".join(raw), truncated=truncated, small_model=small_model)
 
 
 def _from_json(text: str) -> list[str] | None:
@@ -86,7 +87,7 @@ def _from_json(text: str) -> list[str] | None:
     return names_of(names)
 
 
-def _from_lines(text: str, *, truncated: bool) -> list[str]:
+def _from_lines(text: str, *, truncated: bool, small_model: bool = False) -> list[str]:
     lines = lines_of(text)
     if not lines:
         return []
@@ -94,9 +95,9 @@ def _from_lines(text: str, *, truncated: bool) -> list[str]:
         return names
     if truncated and not text.endswith("\n"):
         lines.pop()
-    contents = [_tidied(content) for content in listed(lines)] if lines else []
+    contents = [_tidied(content) for content in listed(lines, small_model=small_model)] if lines else []
     contents = _without_emoji(contents)
-    return category_lists(contents) or names_of(contents)
+    return category_lists(contents) or field_values(contents) or names_of(contents)
 
 
 def _from_commas(lines: list[Line], *, truncated: bool) -> list[str]:
@@ -109,7 +110,7 @@ def _from_commas(lines: list[Line], *, truncated: bool) -> list[str]:
             whole = f"• {whole}" if line.mark is Mark.BULLET else whole
             if names := inline_names(whole, truncated=truncated and line is lines[-1]):
                 return names
-    if marked or not said or len(said) > 1 and not _is_wrapped(said):
+    if marked or not said or (len(said) > 1 and not _is_wrapped(said)):
         return []
     text = "\n".join(line.text for line in said)
     announced = len(said) < len(lines)
@@ -125,12 +126,15 @@ def _is_around(text: str) -> bool:
 
 def _is_wrapped(lines: list[Line]) -> bool:
     """Whether the lines are one list that was wrapped: all but the last end with a comma, or hold many."""
+    if all(":" in line.text[:40] for line in lines):  # categories, a line each
+        return False
     return all(line.text.endswith((",", "，", "、", ";")) and line.text.count(",") != 1 for line in lines[:-1]) or all(
         line.text.count(",") >= 3 for line in lines
     )
 
 
 def _tidied(content: str) -> str:
+    content = content[:_CHARACTERS]
     content = _LINK.sub(r"\1", content) if "](" in content else content
     if "\\" in content and "`" not in content:
         content = _ESCAPED.sub(r"\1", content)
@@ -146,7 +150,8 @@ def _without_emoji(contents: list[str]) -> list[str]:
 
 def _kept(contents: list[str], *, small_model: bool) -> tuple[list[str], int]:
     sentences = [is_sentence(content) for content in contents]
-    spare = not small_model and sum(sentences) * 3 > len(contents)  # the items are sentences: proverbs, questions
+    # Where half the items are sentences, sentences were asked for: proverbs, questions.
+    spare = not small_model and sum(is_sentence(content, 3) for content in contents) * 2 >= len(contents)
     kept: dict[str, str] = {}
     dropped = 0
     for content, sentence in zip(contents, sentences, strict=True):

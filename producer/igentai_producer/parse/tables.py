@@ -19,8 +19,8 @@ _NUMBER_HEADS: Final = frozenset(
     ["#", "no", "no.", "nr", "nr.", "n°", "nº", "id", "rank", "index", "s.no", "编号", "序号", "№"]
 )
 _ASIDE_HEADS: Final = frozenset(
-    ["category", "type", "group", "kind", "region", "genre", "class", "letter", "description", "details", "notes"]
-    + ["类别", "類別", "категория", "catégorie", "categoría", "kategorie"]
+    {"category", "type", "group", "kind", "region", "genre", "class", "letter", "description", "details", "notes"}
+    | {"类别", "類別", "категория", "catégorie", "categoría", "kategorie"}
 )
 
 

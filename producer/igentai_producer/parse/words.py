@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 # Words that stay small in titles, in the languages that write titles with capitals.
@@ -13,6 +14,7 @@ _SMALL: Final = frozenset(
     ]
 )
 _STOPS: Final = (".", "!", "?", "。", "！", "？", "।", "؟", '."', ".”", ".)", "…")
+_TRAILING: Final = re.compile("[*_\\s\u2600-\u27bf\ufe0f\u200d\U0001f000-\U0001faff]{1,40}$")
 _EDGES: Final = "\"'“”‘’«»()[]*_`,.;:!?…"
 
 SENTENCE_WORDS: Final = 8  # more words than this and a full stop behind them is a sentence
@@ -31,7 +33,8 @@ def is_unspaced(text: str) -> bool:
 
 
 def ends_as_sentence(text: str) -> bool:
-    return text.rstrip("*_ ").endswith(_STOPS)
+    """Whether the text closes with a full stop or its like, emoji and emphasis aside."""
+    return _TRAILING.sub("", text[-40:]).endswith(_STOPS)
 
 
 def capitals(text: str) -> float:

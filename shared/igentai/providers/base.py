@@ -46,7 +46,8 @@ class ProviderSpec:
     """How to reach one provider.
 
     `name` is what people say (`openai`, `groq`); `kind` picks the client: `openai` (also every OpenAI-compatible
-    endpoint, Ollama and the embedded model), `anthropic`, `gemini`, `simulated`.
+    endpoint, Ollama and the embedded model), `anthropic`, `gemini`, `simulated`. `connections` is the most that are
+    open at once; calls beyond it wait for one.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ProviderSpec:
     key: Secret | None = None
     base_url: str | None = None
     stream: bool = True
+    connections: int = 128
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ class SdkProvider(ABC):
         self._patience = patience or Patience()
         self._key = _checked_key(spec)
         self._url = _checked_url(spec, self.default_url)
-        self._http = MeteredClient()
+        self._http = MeteredClient(spec.connections)
 
     async def ask(self, call: Call) -> Reply:
         """See `igentai.providers.base.Provider.ask`."""

@@ -39,7 +39,7 @@ _KINDS: Final = (
     "Copper",
     "Lantern",
     "River",
-    "Scholars'",
+    "Forest",
 )
 _ONSETS: Final = "bcdfghjklmnprtvz"
 _ONSET_WEIGHTS: Final = (7, 6, 5, 3, 4, 3, 1, 4, 8, 9, 6, 8, 7, 8, 3, 1)

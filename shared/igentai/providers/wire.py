@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     import ssl
     from collections.abc import Mapping
 
-_CONNECTIONS: Final = 128
-_IDLE_CONNECTIONS: Final = 16
+_IDLE_SHARE: Final = 8  # one in so many connections may be kept idle
 _KEEP_ALIVE_S: Final = 30.0
 
 
@@ -86,10 +85,10 @@ class MeteredClient(httpx2.AsyncClient):
     size limit counts what is read into memory.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, connections: int) -> None:
         limits = httpx2.Limits(
-            max_connections=_CONNECTIONS,
-            max_keepalive_connections=_IDLE_CONNECTIONS,
+            max_connections=connections,
+            max_keepalive_connections=max(1, connections // _IDLE_SHARE),
             keepalive_expiry=_KEEP_ALIVE_S,
         )
         super().__init__(

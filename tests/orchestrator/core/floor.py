@@ -1,4 +1,4 @@
-"""A desk with everything around it played by the test: producers that answer as told, an archive that commits at once."""
+"""A desk with everything around it played by the test: producers that answer as told, an archive that commits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ def spec(
 ) -> TopicSpec:
     chosen = tuple(models or (ModelChoice("openai", "cheap"), ModelChoice("anthropic", "dear")))
     settings: dict[str, object] = {"policy": "round_robin", "partition": "none", "request_size": 10} | more
-    return TopicSpec("things", "things", chosen, producers=producers, limits=limits or Limits(saturation=False), **settings)  # type: ignore[arg-type]  # fields by name
+    return TopicSpec(
+        "things", "things", chosen, producers=producers, limits=limits or Limits(saturation=False), **settings
+    )  # type: ignore[arg-type]  # fields by name
 
 
 class Floor:
@@ -34,7 +36,9 @@ class Floor:
 
     def __init__(self, *, seed: int = 0, terms: ProviderTerms | None = None, wait_when_out: bool = True) -> None:
         both = terms or ProviderTerms("openai")
-        arrangement = Arrangement(producers=2, providers={"openai": both, "anthropic": both}, wait_when_out=wait_when_out)
+        arrangement = Arrangement(
+            producers=2, providers={"openai": both, "anthropic": both}, wait_when_out=wait_when_out
+        )
         self.desk = Desk(arrangement, PriceTable(PRICES), Random(seed))
         self.now = 100.0
         self.orders: list[orders.Order] = []
@@ -99,7 +103,13 @@ class Floor:
         return self._seqs[run]
 
     def batch(
-        self, run: str, assign: Assign | int, items: Sequence[str], *, seq: int | None = None, tokens: tuple[int, int] = (100, 50)
+        self,
+        run: str,
+        assign: Assign | int,
+        items: Sequence[str],
+        *,
+        seq: int | None = None,
+        tokens: tuple[int, int] = (100, 50),
     ) -> AttributeBatch:
         number = assign if isinstance(assign, int) else assign.assignment_id
         provider, model = ("openai", "cheap") if isinstance(assign, int) else (assign.provider, assign.model)

@@ -55,7 +55,7 @@ def test_what_is_shown_is_in_order(outcomes) -> None:
 
 
 def test_no_total_from_few_answers() -> None:
-    shown = fed(Coverage(), [("p:a", "", list(range(1, 11)))] * 19).snapshot()
+    shown = fed(Coverage(), [("p:a", "", [i, i + 1]) for i in range(1, 20)]).snapshot()
     assert shown["estimated_total"] is None
     assert "20 answers" in shown["confidence"]
 
@@ -77,6 +77,21 @@ def test_no_total_where_models_invent() -> None:
     shown = coverage.snapshot()
     assert shown["estimated_total"] is None
     assert "invent" in shown["confidence"]
+
+
+def test_few_answers_will_do_once_a_topic_has_dried_up() -> None:
+    shown = fed(Coverage(), [("p:a", "", list(range(1, 31)))] * 9).snapshot()
+    assert shown["estimated_total"] == 30
+
+
+def test_an_attribute_kept_away_by_lists_does_not_look_rare() -> None:
+    told, untold = Coverage(), Coverage()
+    for i in range(1, 31):
+        outcome = Outcome(i, "p:a", "", "list", True, [100 + i], 1, 0.01, 1.0)
+        told.learn(outcome, listed=range(101, 100 + i))
+        untold.learn(outcome)
+    assert told.snapshot()["at_least"] < untold.snapshot()["at_least"]
+    assert told.snapshot()["found"] == untold.snapshot()["found"]
 
 
 def test_splits_failures_and_repeated_outcomes_are_no_sightings() -> None:

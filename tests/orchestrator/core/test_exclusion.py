@@ -38,11 +38,20 @@ def test_an_attribute_that_listing_keeps_away_stays_listed() -> None:
     assert lists.choose("x", theta=0.3) == [1]
 
 
-def test_partitions_do_not_mix() -> None:
+def test_a_large_topic_lists_only_what_its_own_partition_named() -> None:
     lists = ExclusionLists()
-    lists.record("x", [1, 2])
+    for i in range(20):
+        lists.record("x", range(30 * i, 30 * i + 30))
     assert lists.choose("y") == []
-    assert lists.choose("", theta=0.1) == []
+
+
+def test_a_small_topic_lists_everything_everywhere() -> None:
+    lists = ExclusionLists()
+    lists.record("x", [1, 2, 3])
+    lists.record("", [3, 4])
+    assert lists.choose("y") == [1, 2, 3, 4]
+    assert lists.choose("x", limit=3) == [1, 2, 3]
+    assert lists.choose("", theta=0.0) == [3, 4]
 
 
 def test_the_threshold_follows_prices() -> None:

@@ -115,11 +115,12 @@ def test_a_failure_changes_what_requests_cost_and_nothing_else(rows) -> None:
 def test_requests_in_flight_make_a_partition_less_attractive(rows, node: str, count: int) -> None:
     policy = build()
     fed(policy, rows)
-    column = policy._column[node]
-    free, _ = policy._rates(policy._flying(now()))
-    busy, _ = policy._rates(policy._flying(now(flying={("p:a", node): count})))
+    expected = policy._expectations
+    column = expected.column(node)
+    free, _ = expected.rates({})
+    busy, _ = expected.rates({("p:a", node): count})
     assert (busy[:, column] < free[:, column]).all()
-    others = [c for n, c in policy._column.items() if n != node]
+    others = [c for c, n in enumerate(expected.nodes) if n != node]
     assert (busy[:, others] == free[:, others]).all()
 
 
@@ -239,7 +240,7 @@ def test_waiting_for_a_cheaper_model_ends() -> None:
 @given(st.lists(st.text(max_size=12), max_size=12), st.booleans())
 def test_any_split_reply_leaves_the_partition_askable(labels: list[str], ok: bool) -> None:
     policy = build()
-    tree = policy._tree
+    tree = policy._expectations._tree
     children = tree.open("parks", labels) if ok else ()
     policy.learn(Outcome(1, "p:a", "parks", "split", ok, (), 0, 0.01, 1.0, children=children))
     policy.learn(Outcome(2, "p:a", "parks", "split", ok, (), 0, 0.01, 1.0, children=("parks/unknown",)))
@@ -269,6 +270,9 @@ def test_initials_help_where_no_model_names_categories() -> None:
     for i, model in enumerate(("p:a", "p:b"), 1):
         children = tree.open("", ["Sure!", ""])
         policy.learn(Outcome(i, model, "", "split", True, (), 0, 0.01, 1.0, children=children))
+    policy.learn(listed(3, "p:a", "", list(range(1, 41)), 40))
+    assert tree.children("") == ()  # all that is known fits one list
+    policy.learn(listed(4, "p:b", "", list(range(41, 141)), 100))
     assert tree[tree.children("")[0]].kind == "alphabet"
     ask = policy.choose(now(), Random(0))
     assert ask is not None

@@ -79,6 +79,7 @@ def test_clusters_are_children_like_others() -> None:
     opened = tree.open("Parks", ["garden, square", "forest", "zoo"], "cluster")
     assert {tree[c].kind for c in opened} == {"cluster"}
     assert not tree.splittable(opened[0])
+    assert tree.phrase(opened[0]) == "names with or like garden, square (within Parks)"
 
 
 @given(st.lists(st.lists(st.text(max_size=20), max_size=30), max_size=4))

@@ -126,11 +126,24 @@ def test_within_keeps_the_longest_beginning_that_fits(known: list[str], tokens: 
     assert len(kept) == len(known) or sum(cost[: len(kept) + 1]) > tokens
 
 
-@pytest.mark.parametrize("style", list(Style))
-def test_room_grows_with_the_size_and_holds_long_names(style: Style):
-    names_of_nine = "\n".join(["Basilica of Saint Mary of the Angels"] * 12)
-    assert estimate(names_of_nine) <= max_tokens_for(12, style)
-    assert max_tokens_for(10, style) < max_tokens_for(20, style)
+def test_room_grows_with_the_size_and_holds_long_names():
+    long_names = "\n".join(["Basilica of Saint Mary of the Angels"] * 12)
+    assert estimate(long_names) <= max_tokens_for(12)
+    assert max_tokens_for(10) < max_tokens_for(20)
+
+
+def test_a_small_model_is_stopped_early_whatever_is_asked():
+    assert max_tokens_for(10, Style.small) == max_tokens_for(60, Style.small) < max_tokens_for(10, Style.full)
+
+
+@pytest.mark.parametrize("variant", range(13))
+def test_a_small_model_is_shown_a_list_and_the_beginning_of_its_own(variant: int):
+    messages = listing("museums", size=5, partition="in Rome", known=["Louvre"], style=Style.small, variant=variant)
+    assert [role for role, _ in messages] == ["user", "assistant", "user", "assistant"]
+    shown, begun = messages[1][1], messages[3][1]
+    assert len(set(shown.split("\n* ")[1:])) == 10
+    assert begun == "Examples of museums (in Rome):\n\n*"
+    assert "Louvre" not in repr(messages)
 
 
 @given(st.text(max_size=40), st.text(max_size=40))

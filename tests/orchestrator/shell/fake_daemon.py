@@ -9,10 +9,9 @@ import argparse
 import asyncio
 import time
 
-from tests.orchestrator.shell.fake_face import FakeFace, World
-
 from igentai_orchestrator.shell.web.app import create_app
 from igentai_orchestrator.shell.web.serving import serve
+from tests.orchestrator.shell.fake_face import FakeFace, World
 
 SCENARIOS = ("empty", "starting", "running", "late", "finished", "trouble", "large")
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-BLOCKS = ("Louvre\nOrsay\n".encode(), "Île de la Cité\n".encode(), b"Arc de Triomphe\n")
+BLOCKS = (b"Louvre\nOrsay\n", "Île de la Cité\n".encode(), b"Arc de Triomphe\n")
 WHOLE = b"".join(BLOCKS)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 import shutil
@@ -15,7 +16,7 @@ import orjson
 import pytest
 
 from igentai.errors import ConfigurationError, LedgerDamaged, OutputsBusy, StorageFull, TopicError
-from igentai_orchestrator.shell.archive import Archive, OpenedTopic
+from igentai_orchestrator.shell.archive import Archive, OpenedTopic, OpenMode
 from igentai_orchestrator.shell.archive.topic_folders import path_of
 from tests.doubles.storage import FaultyDisk, Listener, answers, spec
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+MODES: tuple[OpenMode, ...] = ("new", "overwrite", "resume")
 WALL = 1_700_000_000.0  # 2023-11-14 22:13:20 UTC
 
 
@@ -37,6 +39,10 @@ def archive(outputs: Path) -> Iterator[Archive]:
     archive.claim()
     yield archive
     archive.release()
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
 
 
 async def _made(archive: Archive, count: int = 5) -> OpenedTopic:
@@ -114,7 +120,7 @@ async def test_a_new_topic_has_everything_a_reader_looks_for(archive: Archive) -
     opened = archive.open(spec(), "new", listener=Listener())
     await archive.close()
     folder = opened.folder
-    assert sorted(path.name for path in folder.iterdir()) == [
+    assert _names(folder) == [
         "ledger.db", "output.txt", "spool", "state.json", "topic.txt",
     ]  # fmt: skip
     assert (folder / "topic.txt").read_text() == (
@@ -132,7 +138,7 @@ async def test_a_new_topic_has_everything_a_reader_looks_for(archive: Archive) -
 
 async def test_a_topic_that_is_there_is_not_made_anew(archive: Archive) -> None:
     await _made(archive)
-    with pytest.raises(TopicError, match="--resume.*--overwrite"):
+    with pytest.raises(TopicError, match=r"--resume.*--overwrite"):
         archive.open(spec(), "new", listener=Listener())
 
 
@@ -162,7 +168,7 @@ async def test_after_a_kill_everything_committed_is_there_and_output_is_mended(
     listener.until(lambda heard: heard.ticket == 5)
     # What a kill leaves: the log not moved into the file, the last append torn, a document half written. Copied by
     # another process, for closing a descriptor of the ledger here would drop SQLite's locks.
-    subprocess.run(["cp", "-r", outputs, tmp_path / "killed"], check=True)
+    await asyncio.to_thread(subprocess.check_call, ["cp", "-r", str(outputs), str(tmp_path / "killed")])
     await archive.close()
     folder = tmp_path / "killed" / "paris_attractions"
     assert (folder / "ledger.db-wal").stat().st_size > 0
@@ -188,9 +194,9 @@ async def test_overwriting_starts_from_nothing_with_a_ledger_of_its_own(archive:
     assert (list(again.history), again.resumed) == ([], False)
     assert again.ledger != made.ledger
     assert (again.folder / "output.txt").read_bytes() == b""
-    assert list(again.spool.iterdir()) == []
+    assert _names(again.spool) == []
     await archive.close()
-    assert sorted(path.name for path in outputs.iterdir()) == [".lock", "paris_attractions"]
+    assert _names(outputs) == [".lock", "paris_attractions"]
 
 
 async def test_overwriting_what_is_not_there_makes_it(archive: Archive) -> None:
@@ -204,9 +210,9 @@ async def test_a_link_is_never_overwritten_or_resumed(archive: Archive, outputs:
     elsewhere = tmp_path / "elsewhere"
     made.folder.rename(elsewhere)
     made.folder.symlink_to(elsewhere)
-    for mode in ("overwrite", "resume", "new"):
+    for mode in MODES:
         with pytest.raises(TopicError, match="symbolic link"):
-            archive.open(spec(), mode, listener=Listener())  # type: ignore[arg-type]  three literals
+            archive.open(spec(), mode, listener=Listener())
     assert (elsewhere / "ledger.db").exists()
 
 
@@ -224,9 +230,9 @@ async def test_links_inside_an_overwritten_topic_are_not_followed(archive: Archi
 async def test_another_topics_folder_is_left_alone(archive: Archive) -> None:
     made = await _made(archive)
     other = spec(topic="Paris, Texas")
-    for mode in ("overwrite", "resume"):
+    for mode in MODES[1:]:
         with pytest.raises(TopicError, match="Paris attractions"):
-            archive.open(other, mode, listener=Listener())  # type: ignore[arg-type]  two literals
+            archive.open(other, mode, listener=Listener())
     assert (made.folder / "output.txt").read_bytes().count(b"\n") == 15
 
 
@@ -265,50 +271,34 @@ async def test_a_claim_sweeps_what_a_killed_daemon_left(archive: Archive, output
     (outputs / ".unfinished-global_state.json-00").write_text("{")
     archive.release()
     archive.claim()
-    assert sorted(path.name for path in outputs.iterdir()) == [".lock", "paris_attractions"]
+    assert _names(outputs) == [".lock", "paris_attractions"]
     assert (precious / "file").exists()
 
 
-async def test_a_kill_while_overwriting_leaves_the_old_topic_or_none(outputs: Path) -> None:
-    """Whichever system call fails, the folder holds a whole topic or is free for a new one."""
-    for call in ("replace", "fsync", "open", "write"):
-        for successes in range(4):
-            shutil.rmtree(outputs, ignore_errors=True)
-            archive = Archive(outputs)
-            archive.claim()
-            await _made(archive)
-            archive.release()
-            disk = FaultyDisk()
-            faulty = Archive(outputs, disk=disk)
-            faulty.claim()
-            _fail_after(disk, call, successes)
-            try:
-                faulty.open(spec(), "overwrite", listener=Listener())
-            except (StorageFull, LedgerDamaged):
-                pass
-            await faulty.close()
-            faulty.release()
-            third = Archive(outputs)
-            third.claim()
-            mode = "resume" if third.existing("Paris attractions") else "new"
-            opened = third.open(spec(), mode, listener=Listener())  # type: ignore[arg-type]  two literals
-            assert len(list(opened.history)) in (0, 5)
-            await third.close()
-            third.release()
-
-
-def _fail_after(disk: FaultyDisk, call: str, successes: int) -> None:
-    """Let `call` work so many times, then fail once."""
-    enter, left = disk._enter, [successes]
-
-    def counted(name: str) -> int | None:
-        if name == call:
-            left[0] -= 1
-            if left[0] == -1:
-                return errno.ENOSPC
-        return enter(name)
-
-    disk._enter = counted  # type: ignore[method-assign]  one disk, in one test
+@pytest.mark.parametrize("call", ["replace", "fsync", "open", "write"])
+async def test_a_failure_while_overwriting_leaves_the_old_topic_or_a_new_one_or_none(outputs: Path, call: str) -> None:
+    for successes in range(3):
+        shutil.rmtree(outputs, ignore_errors=True)
+        archive = Archive(outputs)
+        archive.claim()
+        await _made(archive)
+        archive.release()
+        disk = FaultyDisk()
+        faulty = Archive(outputs, disk=disk)
+        faulty.claim()
+        disk.failures[call] = [0] * successes + [errno.ENOSPC]
+        try:
+            faulty.open(spec(), "overwrite", listener=Listener())
+        except (StorageFull, LedgerDamaged):
+            pass
+        await faulty.close()
+        faulty.release()
+        third = Archive(outputs)
+        third.claim()
+        opened = third.open(spec(), "resume" if third.existing(spec().topic) else "new", listener=Listener())
+        assert len(list(opened.history)) in (0, 5)
+        await third.close()
+        third.release()
 
 
 async def test_topics_of_one_name_have_folders_of_their_own(archive: Archive) -> None:

@@ -140,7 +140,7 @@ def _answers(draw: st.DrawFn) -> list[AnswerRecord]:
 
 
 @given(records=_answers(), after=st.integers(0, 60), limit=st.integers(1, 60))
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=30)
 def test_any_page_agrees_with_counting_by_hand(
     records: list[AnswerRecord], after: int, limit: int, tmp_path_factory: pytest.TempPathFactory
 ) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import sqlite3
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import orjson
 import pytest
@@ -12,7 +12,7 @@ import structlog
 
 from igentai.errors import LedgerDamaged, StorageError, StorageFull
 from igentai_orchestrator.core.records import EventRecord, Record
-from igentai_orchestrator.shell.archive import Archive, OpenedTopic
+from igentai_orchestrator.shell.archive import Archive, OpenedTopic, OpenMode
 from igentai_orchestrator.shell.archive.ledger import Ledger, Written
 from tests.doubles.storage import FaultyDisk, Listener, answer, answers, spec
 
@@ -66,13 +66,14 @@ def _recorded(opened: OpenedTopic) -> list[Record]:
         book.close()
 
 
-async def test_a_ticket_is_told_only_when_ledger_and_output_hold_it(archive: Archive) -> None:
+async def test_a_ticket_is_told_only_when_ledger_and_output_hold_it(archive: Archive, tmp_path: Path) -> None:
     records = answers(200)
     late: list[int] = []
+    folder = tmp_path / "outputs" / spec().folder
 
     def look(ticket: int) -> None:
-        lines = _output(opened).count(b"\n")
-        connection = sqlite3.connect(opened.folder / "ledger.db")
+        lines = (folder / "output.txt").read_bytes().count(b"\n")
+        connection = sqlite3.connect(folder / "ledger.db")
         (held,) = connection.execute("SELECT count(*) FROM answers").fetchone()
         connection.close()
         if held < ticket or lines < 3 * ticket:
@@ -312,7 +313,7 @@ async def test_a_document_that_cannot_be_written_leaves_the_old_one_whole(
     archive: Archive, opened: OpenedTopic, listener: Listener, disk: FaultyDisk, call: str
 ) -> None:
     archive.write_metrics({"n": 1})
-    _wait_for(listener, archive)
+    _wait_for_documents(listener, archive)
     disk.written_before_failing = 3
     disk.fail(call, times=10_000)
     archive.write_metrics({"n": 2})
@@ -324,19 +325,21 @@ async def test_a_document_that_cannot_be_written_leaves_the_old_one_whole(
     assert orjson.loads((opened.folder / "metrics.json").read_bytes()) == {"n": 2}
 
 
-def _wait_for(listener: Listener, archive: Archive) -> None:
-    """A record behind the documents: when the second is told, they are written."""
-    for ticket in (1, 2):
-        archive.submit(ticket, EventRecord("mark", "", "{}"))
-        listener.until(lambda heard, ticket=ticket: heard.ticket == ticket)  # type: ignore[misc]  bound in the loop
+def _wait_for_documents(listener: Listener, archive: Archive) -> None:
+    """Records behind the documents: when the second is told, they are written."""
+    archive.submit(1, EventRecord("mark", "", "{}"))
+    listener.until(lambda heard: heard.ticket == 1)
+    archive.submit(2, EventRecord("mark", "", "{}"))
+    listener.until(lambda heard: heard.ticket == 2)
 
 
 async def test_working_time_adds_up_over_daemons(tmp_path: Path) -> None:
     clock = [100.0]
     archive = Archive(tmp_path, now=lambda: clock[0])
     archive.claim()
-    for mode, before in (("new", 0.0), ("resume", 7.5), ("resume", 15.0)):
-        opened = archive.open(spec(), mode, listener=Listener())  # type: ignore[arg-type]  three literals
+    runs: list[tuple[OpenMode, float]] = [("new", 0.0), ("resume", 7.5), ("resume", 15.0)]
+    for mode, before in runs:
+        opened = archive.open(spec(), mode, listener=Listener())
         assert opened.elapsed_s == before
         clock[0] += 7.5
         await archive.close()
@@ -358,8 +361,8 @@ async def test_a_fault_of_ours_ends_it_too(
 
 
 async def test_global_state_lists_every_topic(archive: Archive, tmp_path: Path) -> None:
-    def read() -> dict[str, object]:
-        content: dict[str, object] = orjson.loads((tmp_path / "outputs" / "global_state.json").read_bytes())
+    def read() -> dict[str, Any]:
+        content: dict[str, Any] = orjson.loads((tmp_path / "outputs" / "global_state.json").read_bytes())
         return content
 
     archive.open(spec(), "new", listener=Listener())
@@ -372,7 +375,7 @@ async def test_global_state_lists_every_topic(archive: Archive, tmp_path: Path) 
     archive.write_global()
     state = read()
     assert state["running"] is None
-    (topic,) = state["topics"]  # type: ignore[misc]  a list of one
+    (topic,) = state["topics"]
     assert (topic["folder"], topic["status"], topic["unique"], topic["cost"]) == (
         "paris_attractions", "interrupted", 3, 0.5,
     )  # fmt: skip

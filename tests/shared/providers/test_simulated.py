@@ -15,6 +15,7 @@ from igentai.providers.simulated import SimulatedProvider, world_of
 from igentai.providers.simulated_reading import read
 from igentai.providers.simulated_world import Knowledge, plain, universe_of
 from igentai.text import key
+from igentai_producer.parse import parse
 
 SPEC = ProviderSpec("simulated", "simulated")
 ROOT = "Topic: sights\n\nList {} different items of it. One item a line."
@@ -82,6 +83,17 @@ async def test_answers_are_lists_of_the_size_asked_without_repeats():
         for _ in range(12):
             items = [plain(item) for item in named((await ask(provider, ROOT.format(size))).text)]
             assert len(items) == len(set(items)) == size
+
+
+async def test_the_parser_reads_every_shape_of_reply():
+    provider, shapes = SimulatedProvider(SPEC), set()
+    for _ in range(80):
+        text = (await ask(provider, ROOT.format(12))).text
+        items = parse(text).items
+        assert [plain(item) for item in items] == [plain(name) for name in named(text)]
+        assert len(items) == 12
+        shapes.add(text[:1] if not text[:1].isalpha() else "S" if text.startswith("Sure") else "a")
+    assert shapes == {"a", "1", "-", "*", "[", "S", "`"}
 
 
 async def test_famous_items_come_up_more_often_by_far():

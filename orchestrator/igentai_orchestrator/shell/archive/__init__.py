@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from igentai_orchestrator.shell.archive.archive import Archive, OpenedTopic
+from igentai_orchestrator.shell.archive.archive import Archive, OpenedTopic, OpenMode
 from igentai_orchestrator.shell.archive.attributes import AttributeRow, Naming, Provenance
 from igentai_orchestrator.shell.archive.export import ExportFormat
 from igentai_orchestrator.shell.archive.fsck import Finding, Report, fsck
@@ -17,6 +17,7 @@ __all__ = [
     "ExportFormat",
     "Finding",
     "Naming",
+    "OpenMode",
     "OpenedTopic",
     "Provenance",
     "Reader",

@@ -10,7 +10,7 @@ import sqlite3
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from igentai.errors import ConfigurationError, LedgerDamaged, StorageError, StorageFull, TopicError
 from igentai.folders import distinct
@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from igentai_orchestrator.core.topic import TopicSpec
 
 SPOOL: Final = "spool"
+
+OpenMode: TypeAlias = Literal["new", "overwrite", "resume"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,9 +148,7 @@ class Archive:
         except (KeyError, TypeError, ValueError) as error:
             raise TopicError(f"the ledger of {folder} does not say how it was started; start it with flags") from error
 
-    def open(
-        self, spec: TopicSpec, mode: Literal["new", "overwrite", "resume"], *, listener: ArchiveListener
-    ) -> OpenedTopic:
+    def open(self, spec: TopicSpec, mode: OpenMode, *, listener: ArchiveListener) -> OpenedTopic:
         """Make, overwrite or recover a topic, and start its writer.
 
         Raises:

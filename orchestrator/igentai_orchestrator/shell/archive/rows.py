@@ -17,7 +17,7 @@ Row: TypeAlias = tuple[Any, ...]
 
 _ANSWER_FIELDS: Final = (
     "provider", "model", "partition", "prompt_hash", "status", "tokens_in", "tokens_out", "tokens_cached", "cost_usd",
-    "latency_ms", "assignment_id", "producer", "purpose", "candidates", "first_number",
+    "latency_ms", "assignment_id", "producer", "purpose", "candidates", "first_number", "elapsed_s",
 )  # fmt: skip
 _ASSIGNMENT_FIELDS: Final = (
     "assignment_id", "provider", "model", "partition", "prompt_hash", "purpose", "attempt", "reserved_usd",
@@ -92,13 +92,13 @@ def answer(row: Row) -> AnswerRecord:
     """A row of `SELECT_HISTORY["answers"]` as a record."""
     (
         _, run, seq, provider, model, partition, prompt_hash, status, tokens_in, tokens_out, tokens_cached, cost_usd,
-        latency_ms, assignment_id, producer, purpose, candidates, first_number, notes, fresh, repeats,
+        latency_ms, assignment_id, producer, purpose, candidates, first_number, elapsed_s, notes, fresh, repeats,
     ) = row  # fmt: skip
     loads = orjson.loads
     return AnswerRecord(
         assignment_id, run, seq, producer, provider, model, partition, purpose, prompt_hash, status, tokens_in,
         tokens_out, tokens_cached, cost_usd, latency_ms, candidates, first_number, loads(fresh), loads(repeats),
-        loads(notes),
+        elapsed_s, loads(notes),
     )  # fmt: skip
 
 

@@ -40,6 +40,7 @@ CREATE TABLE answers (
     purpose TEXT NOT NULL,
     candidates INTEGER NOT NULL,
     first_number INTEGER NOT NULL,
+    elapsed_s REAL NOT NULL,
     fresh_count INTEGER NOT NULL,
     notes TEXT NOT NULL,
     fresh TEXT NOT NULL,

@@ -36,7 +36,13 @@ const link = new Link({
   changed: linkChanged,
   holding: () => ({ watch: state.shown, after: list.held }),
 });
-new Start({ started: (row) => { location.hash = encodeURIComponent(row.id); choose(row.id); } });
+new Start({
+  known: () => (state.providers ?? []).map((model) => model.key),
+  started: (topic) => {
+    location.hash = encodeURIComponent(topic.id);
+    choose(topic.id);
+  },
+});
 
 function filterBy(change) {
   list.filter(change);
@@ -81,6 +87,11 @@ function wanted() {
   return newest()?.id ?? null;
 }
 
+// The list of topics comes less often than the numbers of the one in view.
+const current = () => ({
+  unique_attributes: state.numbers.unique_attributes ?? row().unique_attributes,
+  cost_usd: state.numbers.cost_usd ?? row().cost_usd,
+});
 const newest = () => [...state.topics].sort((a, b) => String(b.updated ?? "").localeCompare(String(a.updated ?? "")))[0];
 const row = () => state.topics.find((topic) => topic.id === state.shown) ?? { id: state.shown };
 const runs = () => (state.status?.topic?.id ?? state.status?.topic) === state.shown && state.shown !== null;
@@ -133,7 +144,7 @@ function draw() {
   show(byId("empty"), empty);
   show(byId("view"), !empty);
   setText(byId("version"), state.status.version ? `v${state.status.version}` : "");
-  drawTopics(state.topics, state.shown);
+  drawTopics(state.topics.map((topic) => (topic.id === state.shown ? { ...topic, ...current() } : topic)), state.shown);
   drawAlerts();
   document.title = empty ? "igentai" : `${count(state.numbers.unique_attributes ?? 0)} · ${row().topic ?? state.shown} · igentai`;
   if (!empty) drawTopic();
@@ -168,6 +179,22 @@ function drawAlerts() {
   const said = new Map(rows.map((alert) => [alert.text, alert]));
   keyed(byId("alerts"), [...said.values()], (alert) => alert.text, (alert) => el("p", {}, alert.text), (node, alert) => setAttr(node, "data-level", alert.level));
 }
+
+// The list reaches from where its card begins to the foot of the window, wherever the page is scrolled.
+const beside = matchMedia("(min-width: 901px)");
+let fitting = 0;
+function fit() {
+  if (fitting) return;
+  fitting = requestAnimationFrame(() => {
+    fitting = 0;
+    const card = byId("attributes");
+    const top = Math.max(16, card.parentElement.getBoundingClientRect().top);
+    card.style.height = beside.matches ? `${Math.max(420, innerHeight - top - 16)}px` : "";
+  });
+}
+addEventListener("scroll", fit, { passive: true });
+addEventListener("resize", fit);
+new ResizeObserver(fit).observe(byId("main"));
 
 // --- what people do
 

@@ -11,6 +11,7 @@ const LEFT = 46;
 const RIGHT = 14;
 const TOP = 16;
 const BUCKETS = 48;
+const FAR = 3; // times what was found
 
 const AXES = {
   requests: { at: 2, label: "requests", text: short },
@@ -100,11 +101,12 @@ export class Discovery {
     const { at_least: least, estimated_total: total, high } = this.coverage;
     const found = this.points[this.points.length - 1][1];
     const reach = Math.max(found, least || 0, total || 0);
-    // A wide interval may run out of the picture rather than flatten the curve.
-    const top = Math.max(reach * 1.1, Math.min(high || 0, reach * 1.45) * 1.04);
+    // What is far above the curve runs out of the picture rather than flatten it; its label then points up.
+    const seen = Math.min(reach, found * FAR);
+    const top = Math.max(seen * 1.1, Math.min(high || 0, seen * 1.45) * 1.04);
     this.step = niceStep(top / 4);
     this.top = Math.ceil(top / this.step - 0.35) * this.step;
-    if (this.top < reach * 1.04) this.top += this.step;
+    if (this.top < seen * 1.04) this.top += this.step;
     this.right = Math.max(this.points[this.points.length - 1][at], 1e-9);
     this.x = (value) => LEFT + (value / this.right) * (this.width - LEFT - RIGHT);
     this.y = (value) => TOP + (1 - Math.min(value, this.top) / this.top) * (HEIGHT - TOP);
@@ -133,12 +135,13 @@ export class Discovery {
     const { at_least: least, estimated_total: total, low, high } = this.coverage;
     const [from, to] = [LEFT, this.width - RIGHT];
     const level = (node, value) => {
-      node.style.display = value ? "" : "none";
-      if (!value) return;
+      const drawn = value && value <= this.top;
+      node.style.display = drawn ? "" : "none";
+      if (!drawn) return;
       const y = this.y(value);
       for (const [name, at] of [["x1", from], ["x2", to], ["y1", y], ["y2", y]]) setAttr(node, name, at);
     };
-    const interval = Boolean(total && low && high);
+    const interval = Boolean(total && low && high && low < this.top);
     this.band.style.display = interval ? "" : "none";
     if (interval) {
       setAttr(this.band, "x", from);
@@ -149,9 +152,13 @@ export class Discovery {
     level(this.estimate, total);
     level(this.atLeast, least);
     const labels = [];
-    if (total) labels.push({ y: this.y(total) - 6, text: `estimated ${count(total)}`, kind: "estimate-label" });
-    if (least) labels.push({ y: this.y(least) - 6, text: `at least ${count(least)}`, kind: "least-label" });
-    if (labels.length === 2 && labels[1].y - labels[0].y < 16) labels[1].y = this.y(least) + 15;
+    const label = (value, words, kind) => {
+      const above = value > this.top;
+      labels.push({ y: above ? TOP + 14 : this.y(value) - 6, text: `${words} ${count(value)}${above ? " ↑" : ""}`, kind, above });
+    };
+    if (total) label(total, "estimated", "estimate-label");
+    if (least) label(least, "at least", "least-label");
+    if (labels.length === 2 && labels[1].y - labels[0].y < 16) labels[1].y = labels[0].above ? labels[0].y + 17 : this.y(least) + 15;
     this.labels.replaceChildren(
       ...labels.map(({ y, text, kind }) => svg("text", { x: from + 8, y, class: kind }, text)),
     );
@@ -193,14 +200,16 @@ export class Discovery {
     const buckets = Math.min(BUCKETS, Math.max(6, Math.floor(this.points.length / 2)));
     const values = [];
     let i = 0;
-    let before = this.points[0];
+    let [found, asked] = [0, 0];
     for (let b = 1; b <= buckets; b += 1) {
       const end = (this.right * b) / buckets;
-      while (i + 1 < this.points.length && this.points[i + 1][at] <= end + 1e-9) i += 1;
-      const here = this.points[i];
-      const asked = here[2] - before[2];
-      values.push(asked > 0 ? Math.max(0, (here[1] - before[1]) / asked) : (values[values.length - 1] ?? 0));
-      before = here;
+      while (i + 2 < this.points.length && this.points[i + 1][at] < end) i += 1;
+      const [from, to] = [this.points[i], this.points[i + 1]];
+      const part = to[at] > from[at] ? Math.min(1, Math.max(0, (end - from[at]) / (to[at] - from[at]))) : 1;
+      const foundHere = from[1] + part * (to[1] - from[1]);
+      const askedHere = from[2] + part * (to[2] - from[2]);
+      values.push(askedHere > asked ? Math.max(0, (foundHere - found) / (askedHere - asked)) : 0);
+      [found, asked] = [foundHere, askedHere];
     }
     return values;
   }

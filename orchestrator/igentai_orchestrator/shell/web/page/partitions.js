@@ -1,6 +1,6 @@
 // The partition tree: what was found in each and about how much is left there.
 
-import { byId, el, keyed, setAttr, setText, show } from "./dom.js";
+import { byId, el, keyed, setAttr, setText } from "./dom.js";
 import { count, percent, plural } from "./format.js";
 
 export class Partitions {
@@ -48,8 +48,12 @@ export class Partitions {
     return el(
       "li",
       { class: "part" },
-      el("button", { type: "button", class: "fold", onclick: fold }),
-      el("button", { type: "button", class: "text label", onclick: () => this.picked(id) }),
+      el(
+        "div",
+        { class: "who" },
+        el("button", { type: "button", class: "fold", onclick: fold }),
+        el("button", { type: "button", class: "text label", onclick: () => this.picked(id) }),
+      ),
       el("div", { class: "fill" }, el("i", { class: "have" }), el("i", { class: "left" })),
       el("span", { class: "have-count" }),
       el("span", { class: "left-count" }),
@@ -61,7 +65,8 @@ export class Partitions {
     const found = row.unique_attributes ?? 0;
     const left = row.left ?? 0;
     node.style.setProperty("--depth", Math.min(row.depth ?? 0, 6));
-    const [fold, label, fill, have, rest, fresh] = node.children;
+    const [who, fill, have, rest, fresh] = node.children;
+    const [fold, label] = who.children;
     fold.style.visibility = parent ? "" : "hidden";
     setText(fold, this.closed.has(row.id) ? "▸" : "▾");
     setAttr(fold, "aria-expanded", parent ? String(!this.closed.has(row.id)) : null);
@@ -69,7 +74,6 @@ export class Partitions {
     setText(label, row.label || row.id);
     setAttr(label, "title", `${row.label}: ${plural(row.answers ?? 0, "answer")}; show its attributes`);
     node.classList.toggle("done", row.state === "done" || row.state === "retired");
-    show(fill, !parent || this.closed.has(row.id) || row.depth > 0);
     fill.children[0].style.width = `${Math.min(100, (100 * found) / most)}%`;
     fill.children[1].style.width = `${Math.min(100 - Math.min(100, (100 * found) / most), (100 * left) / most)}%`;
     setText(have, count(found));

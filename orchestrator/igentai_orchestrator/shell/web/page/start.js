@@ -1,12 +1,14 @@
 // Starting a topic: the one-line form of an empty page, and the dialog with everything.
 
 import * as api from "./api.js";
-import { byId, setText, show, toast } from "./dom.js";
+import { byId, el, setText, show, toast } from "./dom.js";
 
 const NUMBERS = ["budget", "max_attributes", "max_requests", "max_minutes", "producers", "request_size"];
+const MOST_OFFERED = 12;
 
 export class Start {
-  constructor({ started }) {
+  constructor({ known, started }) {
+    this.known = known; // () -> keys of the models that can be asked
     this.started = started;
     this.dialog = byId("start");
     this.form = byId("start-form");
@@ -29,8 +31,20 @@ export class Start {
   open(topic) {
     this.form.elements.topic.value = topic;
     this.#fault("");
+    this.#offer();
     if (!this.dialog.open) this.dialog.showModal();
     this.form.elements.topic.focus();
+  }
+
+  // The models that are known, one press each to add.
+  #offer() {
+    const field = this.form.elements.providers;
+    const add = (key) => () => {
+      field.value = [...field.value.split(",").map((model) => model.trim()).filter((model) => model && model !== key), key].join(", ");
+    };
+    byId("known").replaceChildren(
+      ...this.known().slice(0, MOST_OFFERED).map((key) => el("button", { type: "button", class: "filter", onclick: add(key) }, `+ ${key}`)),
+    );
   }
 
   async #quick() {

@@ -52,12 +52,14 @@ export function resetRates() {
 }
 
 function estimate(coverage, numbers) {
+  const found = numbers.unique_attributes ?? 0;
+  const left = (coverage.at_least ?? 0) > found ? `${count(coverage.at_least - found)} or more to find; ` : "";
   if (coverage.estimated_total) {
     const interval = coverage.low && coverage.high ? ` (${count(coverage.low)} – ${count(coverage.high)})` : "";
     const sure = coverage.confidence ? `, confidence ${coverage.confidence}` : "";
-    return `estimated ${count(coverage.estimated_total)}${interval}${sure}`;
+    return `${left}estimated ${count(coverage.estimated_total)}${interval}${sure}`;
   }
-  return numbers.unique_attributes ? "no estimate: too early, or the methods disagree" : "";
+  return found ? `${left}no estimate: too early, or the methods disagree` : "";
 }
 
 function drawMoney(numbers) {
@@ -74,7 +76,7 @@ function drawForecast(numbers, coverage) {
   const next = coverage.forecast_next_usd;
   const free = !numbers.cost_usd && numbers.unique_attributes > 0;
   const known = typeof next === "number";
-  setText(byId("next"), free ? "free" : known ? `≈ ${rate(next)} new` : "–");
+  setText(byId("next"), free ? "free" : known ? `≈ ${rate(next)}` : "–");
   const parts = [];
   if (typeof coverage.gain_next_double === "number") parts.push(`twice the requests: ≈ ${count(coverage.gain_next_double)} more`);
   const record = forecastRecord(coverage.record);
