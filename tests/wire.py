@@ -28,7 +28,8 @@ def _of(hint: Any) -> st.SearchStrategy[Any]:
         return _SCALARS[hint]
     if is_dataclass(hint):
         hints = get_type_hints(hint)
-        return st.builds(hint, **{name: _of(part) for name, part in hints.items()})
+        parts_by_name = {name: _of(part) for name, part in hints.items()}
+        return st.fixed_dictionaries(parts_by_name).map(lambda values: hint(**values))
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
         return st.one_of([st.none() if part is type(None) else _of(part) for part in parts])

@@ -73,6 +73,7 @@ class RateLimit:
         requests_per_minute, tokens_per_minute, requests_per_second: None where there is no such limit.
         burst_s: lateness that may be caught up on, seconds.
         share: part of each limit that is aimed at; the rest is for the clocks and the way between.
+        burst: requests that may go at once after a rest, where a person has said so: `burst_s` is for tokens then.
     """
 
     def __init__(
@@ -82,13 +83,14 @@ class RateLimit:
         requests_per_second: int | None = None,
         burst_s: float = 0.25,
         share: float = 0.95,
+        burst: int | None = None,
     ) -> None:
         if not 0 < share <= 1:
             raise ValueError(f"share must be over 0 and at most 1, not {share}")
         self._set_requests = requests_per_minute
         self._set_tokens = tokens_per_minute
-        self._requests = Pace(requests_per_minute, 60.0, share, burst_s)
-        self._requests_second = Pace(requests_per_second, 1.0, share, burst_s)
+        self._requests = Pace(requests_per_minute, 60.0, share, burst_s, burst)
+        self._requests_second = Pace(requests_per_second, 1.0, share, burst_s, burst)
         self._tokens = Pace(tokens_per_minute, 60.0, share, burst_s)
         self._paused_until = -math.inf
         self._strikes = 0

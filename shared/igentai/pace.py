@@ -24,14 +24,18 @@ class Pace:
         window_s: length of the window the limit speaks of, seconds.
         share: part of the limit that is aimed at, over 0 and up to 1.
         burst_s: how many seconds of lateness may be caught up on, at most: see `_lateness`.
+        burst: how many may go at once, where a person has said so; it takes the place of `burst_s`.
     """
 
-    __slots__ = ("_burst_s", "_due", "_each_s", "_late_s", "_limit", "_share", "_taken", "_window_s")
+    __slots__ = ("_burst", "_burst_s", "_due", "_each_s", "_late_s", "_limit", "_share", "_taken", "_window_s")
 
-    def __init__(self, limit: int | None, window_s: float, share: float, burst_s: float) -> None:
+    def __init__(
+        self, limit: int | None, window_s: float, share: float, burst_s: float, burst: int | None = None
+    ) -> None:
         self._window_s = window_s
         self._share = share
         self._burst_s = burst_s
+        self._burst = burst
         self._late_s = 0.0
         self._taken = Rolling(window_s)
         self._due = -math.inf  # when the next one is due at an even pace
@@ -86,6 +90,8 @@ class Pace:
         Never more than half of what `share` leaves over in a window; the other half is for the jitter on the way. And
         so little that a provider that lets one second's worth through at once refuses nothing.
         """
+        if self._burst is not None:
+            return (self._burst - 1) * self._each_s
         in_a_window = self._window_s * (1 / self._share - 1) / 2
         in_a_second = self._each_s * (1 - self._share) / 2 + max(0.0, STRICTEST_S - self._each_s) / 2
         return min(self._burst_s, in_a_window, in_a_second)

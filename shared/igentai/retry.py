@@ -72,6 +72,7 @@ def decide(
     model: str = "",
     key_variable: str | None = None,
     most_tries: int = MOST_TRIES,
+    first_delay_s: float = FIRST_DELAY_S,
 ) -> Verdict:
     """What to do after a call failed.
 
@@ -80,13 +81,14 @@ def decide(
         attempt: the tries this request has had, this one included, those that were rate limited left out. From 1.
         retry_after_s: what the provider asked to wait; never undercut, up to 600 s.
         provider, model, key_variable: names for the line that mends it.
+        first_delay_s: the first of the delays that double.
     """
     if kind is FailureKind.RATE_LIMITED:
-        return Retry(_wait(retry_after_s, _jittered(attempt, rng)), elsewhere=True)
+        return Retry(_wait(retry_after_s, _jittered(attempt, rng, first_delay_s)), elsewhere=True)
     if kind in FAULTS:
         if attempt >= most_tries:
             return GiveUp(f"{provider} failed {attempt} times ({kind.value}); the request is given up")
-        return Retry(_wait(retry_after_s, _jittered(attempt, rng)), elsewhere=True)
+        return Retry(_wait(retry_after_s, _jittered(attempt, rng, first_delay_s)), elsewhere=True)
     if kind is FailureKind.CANCELLED:
         return Retry(0.0, elsewhere=True)
     if kind in (FailureKind.KEY, FailureKind.QUOTA, FailureKind.MODEL):
@@ -112,9 +114,9 @@ def _wait(retry_after_s: float | None, jittered_s: float) -> float:
     return min(retry_after_s, LONGEST_PAUSE_S)
 
 
-def _jittered(attempt: int, rng: Random) -> float:
-    """Full jitter: anything from 0 to 0.5 s·2ⁿ, at most 30 s (Brooker, "Exponential backoff and jitter", AWS, 2015)."""
-    return rng.uniform(0.0, min(LONGEST_DELAY_S, FIRST_DELAY_S * 2.0 ** min(max(attempt, 1) - 1, 16)))
+def _jittered(attempt: int, rng: Random, first_delay_s: float) -> float:
+    """Full jitter: anything from 0 to first·2ⁿ, at most 30 s (Brooker, "Exponential backoff and jitter", AWS, 2015)."""
+    return rng.uniform(0.0, min(LONGEST_DELAY_S, first_delay_s * 2.0 ** min(max(attempt, 1) - 1, 16)))
 
 
 def _out(kind: FailureKind, provider: str, model: str, key_variable: str | None) -> ProviderOut:

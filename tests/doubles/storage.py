@@ -119,7 +119,7 @@ def answer(
         "model": "gpt-4o-mini", "partition": "root", "purpose": "list", "prompt_hash": "c0ffee", "status": "ok",
         "tokens_in": 120, "tokens_out": 340, "tokens_cached": 20, "cost_usd": 0.00125, "latency_ms": 1830,
         "candidates": len(fresh) + len(repeats or []), "first_number": first_number, "fresh": fresh,
-        "repeats": repeats or [], "notes": [],
+        "repeats": repeats or [], "elapsed_s": 2.5 * seq, "notes": [],
     }  # fmt: skip
     return AnswerRecord(**{**values, **fields})  # type: ignore[arg-type]  # the names above are its fields
 

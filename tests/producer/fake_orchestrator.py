@@ -74,8 +74,9 @@ class Orchestrator:
     assignments: int = 0
     heard: list[Message] = field(default_factory=list)
 
-    def last_seq(self, ledger: str) -> int:
-        kept = [a for a in (*self.ledgers.get(ledger, ()), *self.uncommitted) if a.ledger == ledger]
+    def durable(self, ledger: str) -> int:
+        """The last seq that is committed: all that a StartTopic may name, for the producer forgets up to there."""
+        kept = self.ledgers.get(ledger)
         return kept[-1].seq if kept else 0
 
     def receive(self, message: Message) -> list[Message]:
@@ -93,11 +94,12 @@ class Orchestrator:
 
     def _take(self, received: Answer) -> list[Message]:
         assert received.ledger == self.topic, "an answer for a topic that was not started"
-        last = self.last_seq(received.ledger)
+        durable = self.durable(received.ledger)
+        held = {a.seq: a for a in (*self.ledgers.get(received.ledger, ()), *self.uncommitted)}
+        last = max(held, default=0)
         if received.seq <= last:
-            held = {a.seq: a for a in (*self.ledgers.get(received.ledger, ()), *self.uncommitted)}
             assert held[received.seq].assignment_id == received.assignment_id, "one number for two answers"
-            return []
+            return [Ack(received.ledger, durable)] if received.seq <= durable else []
         assert received.seq == last + 1, "a gap: an answer was skipped"
         self.uncommitted.append(received)
         return []
@@ -108,7 +110,7 @@ class Orchestrator:
         self.wanted = 0
         access = {"fake": ProviderAccess("simulated")}
         config = GenerationConfig(access, concurrency=2, spool=f"spool-{self.topic}")
-        return [StartTopic(self.topic, self.last_seq(self.topic), "t", "", {}, config)]
+        return [StartTopic(self.topic, self.durable(self.topic), "t", "", {}, config)]
 
     def commit(self) -> list[Message]:
         """Everything received becomes durable and is acknowledged."""

@@ -84,12 +84,13 @@ class Desk:
     kept: list[Answer] = field(default_factory=list)
     lines: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     tls: ssl.SSLContext | None = None
+    deadline_s: float = 5.0
 
     def __post_init__(self) -> None:
         self.changed = asyncio.Event()
         self.given = 0
         self.link = 0
-        self.listener = Listener(SECRET, self.dispatch, log=self, tls=self.tls)
+        self.listener = Listener(SECRET, self.dispatch, log=self, tls=self.tls, handshake_deadline_s=self.deadline_s)
         self.processes = Processes(self.dispatch, log=self)
         self.address = ""
 
@@ -201,7 +202,7 @@ async def test_both_sides_can_speak_tls(tmp_path: Path) -> None:
 
 async def test_plain_words_to_a_tls_port_are_refused(tmp_path: Path) -> None:
     server, _ = contexts(tmp_path)
-    desk = Desk(tls=server)
+    desk = Desk(tls=server, deadline_s=0.2)
     async with desk.open(), asyncio.TaskGroup() as group:
         running = group.create_task(link_to(desk, patience_s=0.1).run())
         assert await running == 1

@@ -35,7 +35,8 @@ def assign(**changed: Any) -> Assign:
 
 
 def reply(text: str, **changed: Any) -> Reply:
-    return Reply(**({"text": text, "model": "m-2025", "finish": "stop", "tokens_in": 5, "tokens_out": 9} | changed))
+    plain: dict[str, Any] = {"model": "m-2025", "finish": "stop", "tokens_in": 5, "tokens_out": 9}
+    return Reply(text=text, **(plain | changed))
 
 
 @dataclass

@@ -10,12 +10,12 @@ from tests.wire import answer, failure
 from igentai.codec import pack
 from igentai.errors import ProtocolError
 from igentai.messages import Ready
-from igentai.spool import encode_record, left_over, read_spool, scan_records, spool_path
+from igentai.spool import Answer, encode_record, left_over, read_spool, scan_records, spool_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ANSWERS = [answer(1, attributes=["Louvre", "Musée d’Orsay"]), failure(2, seq=2), answer(3, seq=3)]
+ANSWERS: list[Answer] = [answer(1, attributes=["Louvre", "Musée d’Orsay"]), failure(2, seq=2), answer(3, seq=3)]
 DATA = b"".join(map(encode_record, ANSWERS))
 
 

@@ -28,7 +28,7 @@ def take_answer(books: Books, link: int | None, batch: AttributeBatch, now: floa
         model = sender.model.partition(":")[2]
         cost = books.prices.cost(sender.provider, model, meta.tokens_in, meta.tokens_out, meta.tokens_cached) or 0.0
     record = campaign.admit(batch, sender, cost, _producer(books, link, batch), now)
-    campaign.absorb(record, now, listed=flight.listed if flight else (), asked=flight.asked if flight else None)
+    campaign.absorb(record, now)
     gate = books.gates.get(sender.provider)
     if flight is not None and gate is not None:
         gate.answered(now, flight.id, flight.taken, meta.tokens_in + meta.tokens_out)

@@ -161,13 +161,13 @@ class Campaign:
 
     # -- the fold ----------------------------------------------------------------------------------------------
 
-    def absorb(self, record: Record, now: float, *, listed: tuple[int, ...] = (), asked: int | None = None) -> None:
-        """Learn from one record. Live, `listed` and `asked` say what its prompt held; recovery does without."""
+    def absorb(self, record: Record, now: float) -> None:
+        """Learn from one record."""
         match record:
             case AssignmentRecord():
                 self._absorb_assignment(record)
             case AnswerRecord():
-                self._absorb_answer(record, now, listed, asked)
+                self._absorb_answer(record, now)
             case LostRecord():
                 self.open_assignments.pop(record.assignment_id, None)
                 self.budget.lost(record.assignment_id)
@@ -193,8 +193,8 @@ class Campaign:
             self.weights_set.update(json.loads(record.data))
             self.policy.set_weights(self.weights_set)
 
-    def _absorb_answer(self, record: AnswerRecord, now: float, listed: tuple[int, ...], asked: int | None) -> None:
-        self.open_assignments.pop(record.assignment_id, None)
+    def _absorb_answer(self, record: AnswerRecord, now: float) -> None:
+        assignment = self.open_assignments.pop(record.assignment_id, None)
         if record.seq > self.last_seq.get(record.producer_run, 0):
             self.last_seq[record.producer_run] = record.seq
         key = f"{record.provider}:{record.model}"
@@ -203,9 +203,9 @@ class Campaign:
             return
         self.budget.settle(record.assignment_id, record.cost_usd)
         self.texts.extend(record.fresh)
-        self._learn_answer(record, key, now, listed)
-        if asked is not None and key in self.sizes and record.purpose != "split":
-            self.sizes[key].learn(asked, record.candidates, truncated=record.status == "length")
+        self._learn_answer(record, key, now, assignment.listed if assignment else ())
+        if assignment is not None and key in self.sizes and record.purpose in ("list", "probe"):
+            self.sizes[key].learn(assignment.asked, record.candidates, truncated=record.status == "length")
 
     def _learn_answer(self, record: AnswerRecord, key: str, now: float, listed: tuple[int, ...]) -> None:
         first, fresh = record.first_number, len(record.fresh)
@@ -251,7 +251,7 @@ class Campaign:
             subject=subject,
         )
         self.policy.learn(outcome)
-        self.coverage.learn(outcome)
+        self.coverage.learn(outcome, listed)
         self.saturation.learn(outcome)
 
     def _absorb_failure(self, record: AnswerRecord, key: str, now: float) -> None:

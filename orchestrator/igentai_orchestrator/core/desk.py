@@ -248,6 +248,8 @@ class Desk:
                 purpose=assign.purpose,
                 attempt=flight.attempt,
                 reserved_usd=flight.reserved_usd,
+                asked=flight.asked,
+                listed=flight.listed,
             )
             campaign.absorb(record, now)
             orders.append(books.journal.record(record, Dispatch(flight.id)))

@@ -12,7 +12,10 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class AssignmentRecord:
-    """A request about to be made, durable before it leaves. `reserved_usd` is its upper bound."""
+    """A request about to be made, durable before it leaves. `reserved_usd` is its upper bound.
+
+    `asked` is how many attributes it asks for, `listed` the numbers of those its prompt names as known.
+    """
 
     assignment_id: int
     provider: str
@@ -22,6 +25,8 @@ class AssignmentRecord:
     purpose: str
     attempt: int
     reserved_usd: float
+    asked: int = 0
+    listed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

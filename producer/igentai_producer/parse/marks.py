@@ -40,8 +40,9 @@ _STRONG: Final = re.compile(
 )
 # Marks that open a name as often as they number a line: they count only where they count up.
 _WEAK: Final = re.compile(
-    r"(?P<bold>\*\*)?(?:(?:item|step|part|category|group|option|tip|idea|day|question|example|no\.?|number|nr\.?|№|n°|rank|entry|第)[ ]?)?(?P<n>\d{1,4})(?:[.)](?=\S)|"
-    r"\s?[:–—\-：]\s|\s-\s?|\s?[-–—]\s|位[:：]?|\.)"
+    r"(?P<bold>\*\*)?"
+    r"(?:(?:item|step|part|category|group|option|tip|idea|day|question|example|number|nr|no|entry|rank)\.?[ ]?|[№第]|n°[ ]?)?"
+    r"(?P<n>\d{1,4})(?:[.)](?=\S)|\s?[:–—：-]\s|\s-\s?|\s?[-–—]\s|位[:：]?|\.)"
     r"(?P<end>\*\*)?[ \t]*",
     re.IGNORECASE,
 )

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from igentai.providers.draft import Draft
     from igentai.providers.wire import Patience
 
+
 class OpenAIProvider(SdkProvider):
     """Chat completions, for that is what compatible servers have in common."""
 
@@ -37,7 +38,9 @@ class OpenAIProvider(SdkProvider):
             self._client.organization = self._client.project = None  # of the environment; no business of other servers
 
     async def _stream(self, call: Call, draft: Draft) -> None:
-        stream = await self._completions.create(**request_body(call), stream=True, stream_options={"include_usage": True})
+        stream = await self._completions.create(
+            **request_body(call), stream=True, stream_options={"include_usage": True}
+        )
         async with stream:
             async for chunk in stream:
                 draft.model = chunk.model or draft.model

@@ -37,8 +37,8 @@ class SdkProvider(ABC):
     def __init__(self, spec: ProviderSpec, patience: Patience | None = None) -> None:
         self.spec = spec
         self._patience = patience or Patience()
-        self._key = _checked_key(spec)
-        self._url = _checked_url(spec, self.default_url)
+        self._key = checked_key(spec)
+        self._url = checked_url(spec, self.default_url)
         self._http = MeteredClient(spec.connections)
 
     async def ask(self, call: Call) -> Reply:
@@ -83,7 +83,8 @@ class SdkProvider(ABC):
         """Ask for the reply in one piece."""
 
 
-def _checked_key(spec: ProviderSpec) -> str:
+def checked_key(spec: ProviderSpec) -> str:
+    """The key as it is sent: one line of printable ASCII, or `none`."""
     key = spec.key.reveal().strip() if spec.key else NO_KEY
     if not key.isascii() or not key.isprintable() or " " in key:
         raise ConfigurationError(
@@ -92,7 +93,8 @@ def _checked_key(spec: ProviderSpec) -> str:
     return key or NO_KEY
 
 
-def _checked_url(spec: ProviderSpec, default: str) -> str:
+def checked_url(spec: ProviderSpec, default: str) -> str:
+    """The address of `spec`, else `default`; http or https."""
     url = (spec.base_url or default).strip()
     try:
         parsed = httpx2.URL(url)

@@ -60,7 +60,7 @@ _exchange: ContextVar[Exchange | None] = ContextVar("igentai_exchange", default=
 
 
 @cache
-def _certificates() -> ssl.SSLContext:
+def certificates() -> ssl.SSLContext:
     """Read once a process: it takes some 20 ms, and every provider needs the same."""
     return httpx2.create_ssl_context()
 
@@ -92,7 +92,7 @@ class MeteredClient(httpx2.AsyncClient):
             keepalive_expiry=_KEEP_ALIVE_S,
         )
         super().__init__(
-            verify=_certificates(), limits=limits, timeout=None, follow_redirects=False
+            verify=certificates(), limits=limits, timeout=None, follow_redirects=False
         )  # `send` sets the timeouts
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **kwargs: Any) -> httpx2.Response:

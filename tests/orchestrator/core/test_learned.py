@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
 from igentai_orchestrator.core.learned import LearnedPolicy
 from igentai_orchestrator.core.partitions import PartitionTree
+from igentai_orchestrator.core.policies import build_policy
 from igentai_orchestrator.core.topic import ModelChoice, Optimise
+from tests.benchmarks.world import Assumptions, Run, World, choices
 
 KEYS = ["p:a", "p:b", "p:c"]
 COST = {"p:a": 0.01, "p:b": 0.02, "p:c": 0.04}
@@ -286,3 +288,29 @@ def test_a_partition_with_short_answers_is_not_split() -> None:
     for i, node in enumerate(CATEGORIES, 5):
         policy.learn(listed(i, "p:a", node, [i * 100, i * 100 + 1], 2))
     assert all(a is None or a.purpose == "list" for a in asks(policy, 3))
+
+
+def test_it_finds_more_than_taking_turns() -> None:
+    found = {}
+    for name in ("learned", "round_robin"):
+        world = World(Assumptions(size=2000, categories=20, knows_least=0.3, knows_most=0.8, asked_for=30), seed=1)
+        world.price = dict.fromkeys(world.models, 0.0)
+        tree = PartitionTree("auto", topic="everything")
+        policy = build_policy(name, choices(world), tree, expected_cost=world.price)
+        run = Run(world, policy, tree, policy.tariff, seed=1, requests_max=90).go()
+        assert run.reason is None
+        found[name] = run.found_after[-1]
+    assert found["learned"] > 1.1 * found["round_robin"]
+
+
+@pytest.mark.parametrize("splits", [True, False])
+def test_a_closed_topic_ends_by_itself_with_everything(splits: bool) -> None:
+    world = World(Assumptions(splits=splits), seed=1)
+    world.price = dict.fromkeys(world.models, 0.0)
+    tree = PartitionTree("auto", topic="everything")
+    policy = LearnedPolicy(choices(world), tree, expected_cost=world.price)
+    run = Run(world, policy, tree, policy.tariff, seed=1).go()
+    assert run.reason is not None
+    assert run.found_after[-1] >= 0.98 * world.reachable
+    assert run.coverage.snapshot()["estimated_total"] == pytest.approx(world.reachable, rel=0.1)
+    assert len(run.found_after) < 60

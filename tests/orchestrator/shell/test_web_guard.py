@@ -6,6 +6,7 @@ import itertools
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
 from igentai_orchestrator.shell.web.app import create_app
 from igentai_orchestrator.shell.web.guard import MAX_BODY_BYTES
@@ -163,8 +164,10 @@ async def test_a_fault_of_ours_is_one_line_without_its_text() -> None:
         def status(self) -> dict[str, object]:
             raise RuntimeError("secret detail")
 
-    async with client(Broken(), token=None) as http:
-        answer = await http.get("/api/status")
+    with capture_logs() as lines:
+        async with client(Broken(), token=None) as http:
+            answer = await http.get("/api/status")
+        assert [line["event"] for line in lines] == ["web.request_failed"]
         assert answer.status_code == 500
         assert "secret" not in answer.text
         assert "content-security-policy" in answer.headers

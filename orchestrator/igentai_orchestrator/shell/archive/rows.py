@@ -20,14 +20,14 @@ _ANSWER_FIELDS: Final = (
     "latency_ms", "assignment_id", "producer", "purpose", "candidates", "first_number", "elapsed_s",
 )  # fmt: skip
 _ASSIGNMENT_FIELDS: Final = (
-    "assignment_id", "provider", "model", "partition", "prompt_hash", "purpose", "attempt", "reserved_usd",
+    "assignment_id", "provider", "model", "partition", "prompt_hash", "purpose", "attempt", "reserved_usd", "asked",
 )  # fmt: skip
 _answer_values = attrgetter(*_ANSWER_FIELDS)
 _assignment_values = attrgetter(*_ASSIGNMENT_FIELDS)
 
 COLUMNS: Final = {
     "answers": ("id", "producer_run", "seq", "at", *_ANSWER_FIELDS, "fresh_count", "notes", "fresh", "repeats"),
-    "assignments": ("id", "at", *_ASSIGNMENT_FIELDS),
+    "assignments": ("id", "at", *_ASSIGNMENT_FIELDS, "listed"),
     "losses": ("id", "at", "assignment_id", "reason"),
     "events": ("id", "at", "kind", "reason", "data"),
 }
@@ -54,7 +54,7 @@ class Rows:
             if isinstance(record, AnswerRecord):
                 self._take_answer(record, at)
             elif isinstance(record, AssignmentRecord):
-                self.assignments.append((self.next_id, at, *_assignment_values(record)))
+                self.assignments.append((self.next_id, at, *_assignment_values(record), _json(record.listed)))
             elif isinstance(record, LostRecord):
                 self.losses.append((self.next_id, at, record.assignment_id, record.reason))
             else:
@@ -103,7 +103,8 @@ def answer(row: Row) -> AnswerRecord:
 
 
 def assignment(row: Row) -> AssignmentRecord:
-    return AssignmentRecord(*row[1:])
+    values = (*row[1:-1], tuple(orjson.loads(row[-1])))
+    return AssignmentRecord(*values)
 
 
 def loss(row: Row) -> LostRecord:
@@ -120,7 +121,7 @@ SELECT_HISTORY: Final = {
         f"SELECT id, producer_run, seq, {', '.join(_ANSWER_FIELDS)}, CAST(notes AS BLOB), CAST(fresh AS BLOB), "  # noqa: S608  column names of this file
         "CAST(repeats AS BLOB) FROM answers WHERE id <= ? ORDER BY id"
     ),
-    "assignments": f"SELECT id, {', '.join(_ASSIGNMENT_FIELDS)} FROM assignments WHERE id <= ? ORDER BY id",  # noqa: S608
+    "assignments": f"SELECT id, {', '.join(_ASSIGNMENT_FIELDS)}, listed FROM assignments WHERE id <= ? ORDER BY id",  # noqa: S608
     "losses": "SELECT id, assignment_id, reason FROM losses WHERE id <= ? ORDER BY id",
     "events": "SELECT id, kind, reason, data FROM events WHERE id <= ? ORDER BY id",
 }

@@ -59,7 +59,9 @@ CREATE TABLE assignments (
     prompt_hash TEXT NOT NULL,
     purpose TEXT NOT NULL,
     attempt INTEGER NOT NULL,
-    reserved_usd REAL NOT NULL
+    reserved_usd REAL NOT NULL,
+    asked INTEGER NOT NULL,
+    listed TEXT NOT NULL
 );
 
 CREATE TABLE losses (

@@ -20,6 +20,7 @@ from typing import Final
 
 import structlog
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from igentai_orchestrator.shell.web.origins import AllowedHosts, same_origin
@@ -50,13 +51,11 @@ _OPEN_FOLDER: Final = "/page/"
 log = structlog.get_logger("igentai.web")
 
 
-class Refusal(Exception):
-    """A request that goes no further. `text` is one line for people."""
+class Refusal(HTTPException):
+    """A request that goes no further; `detail` is one line for people.
 
-    def __init__(self, status: int, text: str) -> None:
-        super().__init__(text)
-        self.status = status
-        self.text = text
+    An HTTPException, because FastAPI takes any other error while it reads a body for a broken body.
+    """
 
 
 class Guard:
@@ -133,11 +132,11 @@ class _Passage:
     async def refuse(self, refusal: Refusal) -> None:
         if self._answered:
             return
-        body = json_bytes({"error": refusal.text})
+        body = json_bytes({"error": refusal.detail})
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        if refusal.status == 401:
+        if refusal.status_code == 401:
             headers.append((b"www-authenticate", b"Bearer"))
-        if refusal.status == 413:
+        if refusal.status_code == 413:
             # The rest of the body is still on its way and nobody will read it.
             headers.append((b"connection", b"close"))
         prefix = "http"
@@ -146,7 +145,7 @@ class _Passage:
                 await self._send({"type": "websocket.close", "code": 1008})
                 return
             prefix = "websocket.http"
-        await self.send({"type": f"{prefix}.response.start", "status": refusal.status, "headers": headers})
+        await self.send({"type": f"{prefix}.response.start", "status": refusal.status_code, "headers": headers})
         await self.send({"type": f"{prefix}.response.body", "body": body})
 
 
