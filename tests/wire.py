@@ -26,7 +26,7 @@ def any_message() -> st.SearchStrategy[Message]:
 def _of(hint: Any) -> st.SearchStrategy[Any]:
     if hint in _SCALARS:
         return _SCALARS[hint]
-    if is_dataclass(hint):
+    if isinstance(hint, type) and is_dataclass(hint):
         hints = get_type_hints(hint)
         parts_by_name = {name: _of(part) for name, part in hints.items()}
         return st.fixed_dictionaries(parts_by_name).map(lambda values: hint(**values))

@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, assert_never
+from typing import TYPE_CHECKING, Any, Final, assert_never
 
 from igentai.codec import Deframer, frame
 from igentai.errors import FrameError, ProtocolError
@@ -40,7 +40,7 @@ from igentai_producer.events import (
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Coroutine
 
     from igentai.messages import FromProducer
     from igentai_producer.lines import Log
@@ -111,7 +111,7 @@ class Link:
         await self._work.close()
         return code
 
-    def _start(self, what: asyncio._CoroutineLike[None]) -> asyncio.Task[None]:
+    def _start(self, what: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         assert self._group is not None
         task = self._group.create_task(what)
         self._tasks.add(task)

@@ -125,7 +125,7 @@ class Kinship:
 
 def _kin_key(words: Wording, key: str) -> str:
     kept = sorted(reduced(word) for word in words.words if word not in _SMALL)
-    return " ".join(kept) or key
+    return " ".join(kept) or " ".join(words.words) or key
 
 
 def _aliases(words: Wording) -> list[str]:

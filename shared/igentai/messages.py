@@ -93,7 +93,8 @@ class StartTopic:
     """Work on this topic now. Also sent again after a reconnect.
 
     `ledger` names the topic's ledger for ever (random hex). Answers are numbered from 1 within (run_id, ledger).
-    `last_seq` is the highest of this producer run that this ledger holds (0: none): everything after it is resent.
+    `last_seq` is the highest of this producer run that this ledger holds on disk (0: none): the producer forgets all up
+    to it, as at an Ack, and resends everything after it.
     What a producer still holds for another ledger stays in its spool until that topic is started again.
     """
 
@@ -152,7 +153,7 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """`free` more assignments can be taken now."""
+    """`free` more assignments can be taken now, beside those asked for earlier; a StartTopic begins the count anew."""
 
     free: int
 

@@ -7,6 +7,7 @@ a particular model; figures measured in it hold for its assumptions.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from dataclasses import dataclass, field
 from random import Random
@@ -125,6 +126,7 @@ class Run:
     tariff: Tariff
     seed: int = 0
     requests_max: int = 2000
+    usd_max: float = math.inf
     coverage: Coverage = field(default_factory=Coverage)
     lists: ExclusionLists = field(default_factory=ExclusionLists)
     found_after: list[int] = field(default_factory=list)  # distinct attributes after each request
@@ -138,7 +140,7 @@ class Run:
         numbers: dict[int, int] = {}
         texts: list[int] = [-1]
         flying: deque[tuple[Ask, list[int]]] = deque()
-        while self.reason is None and len(self.found_after) < self.requests_max:
+        while self.reason is None and len(self.found_after) < self.requests_max and self.spent < self.usd_max:
             while len(flying) < self.world.given.parallel:
                 ask = self.policy.choose(self._situation(flying), rng)
                 if ask is None:

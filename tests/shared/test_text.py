@@ -229,22 +229,7 @@ def test_unclean_is_what_cleaning_its_characters_would_change(texts: list[str]) 
 
 @pytest.mark.parametrize(
     "text",
-    [
-        "",
-        " a",
-        "a ",
-        "a  b",
-        "a\nb",
-        "a\tb",
-        "a\u00a0b",
-        "\x1b[0ma",
-        "e\u0301",
-        "a\u202eb",
-        "a\ud800",
-        "x" * 1025,
-        "あ" * 342,
-    ]
-    + ["a\u200db", "\u3164", "a\u2028b", "a\x7fb", "a\x85b", "a\ufffeb"],
+    ["", " a", "a ", "a  b", "a\nb", "a\tb", "a\xa0b", "\x1b[0ma", "é", "a\u202eb", "a�", "x" * 1025, "あ" * 342, "a\u200db", "ㅤ", "a\u2028b", "a\x7fb", "a\x85b", "a\ufffeb"],
 )
 def test_what_may_not_be_a_line_is_found_in_a_batch(text: str) -> None:
     assert unclean(["Paris", text, "São Paulo"]) == [1]
@@ -252,5 +237,5 @@ def test_what_may_not_be_a_line_is_found_in_a_batch(text: str) -> None:
 
 
 def test_key64_is_eight_bytes_and_stable() -> None:
-    assert key64("paris").hex() == "ee5a19a3bbe5fb87" or len(key64("paris")) == 8
+    assert key64("paris").hex() == "916f67f3bcf8ff16"  # on the wire and in spools: it may never change
     assert len({key64(key(name)) for name in ["C", "C++", "C#"]}) == 3

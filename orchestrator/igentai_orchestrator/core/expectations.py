@@ -88,16 +88,21 @@ class Expectations:
         """By partition, 1 where it may be asked and 0 where it was retired."""
         return np.array([float(self._tree.askable(n)) for n in self.nodes])
 
-    def rates(self, in_flight: Mapping[Arm, int]) -> tuple[Floats, Floats]:
-        """(expected share of fresh attributes of the next answer, strength in draws) by arm."""
+    def rates(self, in_flight: Mapping[Arm, int], *, hopeful: bool = True) -> tuple[Floats, Floats]:
+        """(expected share of fresh attributes of the next answer, strength in draws) by arm.
+
+        `hopeful` gives a partition that was never asked the benefit of the doubt: right for choosing, too much for a
+        forecast.
+        """
         depth = np.array(self._depth)
         asked = np.array(self._asked)
-        share, strength = self._table.law(self._fresh.hopeful[depth])
+        share, strength = self._table.law((self._fresh.hopeful if hopeful else self._fresh.mean)[depth])
+        exponent = self._ageing.exponent[depth]
         at_least_one = np.maximum(asked, 1.0)
-        later = at_least_one + (asked >= 1.0) + self._flying(in_flight)
-        aged = (at_least_one / later) ** self._ageing.exponent[depth]
+        next_one = at_least_one + (asked >= 1.0)
         factors = self._calibration.factors[own_bin(self._table.answers), partition_bin(asked)[None, :]]
-        return np.minimum(share * aged[None, :] * factors, 1.0), strength
+        share = np.minimum(share * ((at_least_one / next_one) ** exponent)[None, :] * factors, 1.0)
+        return share * ((next_one / (next_one + self._flying(in_flight))) ** exponent)[None, :], strength
 
     def worth_splitting(self, column: int, forecast: float) -> bool:
         """Whether the parts of a partition promise more than it does itself.

@@ -176,7 +176,7 @@ class LearnedPolicy:
     def forecast(self) -> float:
         """Fresh attributes the best next request is expected to bring per USD (or second, or request)."""
         self._expectations.grow()
-        share, _ = self._expectations.rates({})
+        share, _ = self._expectations.rates({}, hopeful=False)
         return float(self._index(share, self._costs.per_answer()).max())
 
     def shares(self) -> dict[str, float]:

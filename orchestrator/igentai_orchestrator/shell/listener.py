@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import ipaddress
+import itertools
 import random
 import secrets
 import socket
@@ -42,7 +43,7 @@ from igentai_orchestrator.core.facts import (
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 # Above lies the kernel's range for clients: one that keeps knocking at a closed port there can end up connected to
 # itself, and then holds the port. Below 20000 live the ports people choose.
@@ -71,6 +72,7 @@ class Listener:
         dispatch: given each fact, in order, on the event loop; what it raises ends `serve`.
         log: structlog-like.
         tls: needed for any address that is not loopback.
+        links: where link numbers come from; two listeners (loopback without TLS, others with) share one source.
     """
 
     def __init__(
@@ -82,6 +84,7 @@ class Listener:
         max_connections: int = 128,
         handshake_deadline_s: float = 5.0,
         tls: ssl.SSLContext | None = None,
+        links: Iterator[int] | None = None,
     ) -> None:
         self._secret = secret
         self._dispatch = dispatch
@@ -94,7 +97,7 @@ class Listener:
         self._closed = asyncio.Event()
         self._open = 0  # connections, proven or not
         self._unproven: set[asyncio.Task[None]] = set()
-        self._links = 0  # numbers given so far
+        self._links = links if links is not None else itertools.count(1)
         self._proven: dict[int, _Connection] = {}
 
     async def start(self, host: str, port: int) -> int:
@@ -230,8 +233,7 @@ class Listener:
             accepted.close()
             self._log.warning("listener.refused", reason=f"no TLS connection ({type(error).__name__})")
             return None
-        self._links += 1
-        return _Connection(self._links, reader, asyncio.StreamWriter(transport, protocol, reader, loop))
+        return _Connection(next(self._links), reader, asyncio.StreamWriter(transport, protocol, reader, loop))
 
     async def _converse(self, connection: _Connection, joined: ProducerJoined) -> None:
         task = asyncio.current_task()

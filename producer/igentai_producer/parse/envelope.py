@@ -46,9 +46,7 @@ def unwrapped(reply: str) -> str:
     if "<" in text:
         text = _without_markup(text)
     text = _first_turn(text)
-    if (
-        "\n" not in text and text.count("\\n") >= 2 and text.lstrip()[:1] not in "[{"
-    ):  # the reply was escaped once too often
+    if "\n" not in text and text.count("\\n") >= 2 and text.lstrip()[:1] not in "[{":  # escaped once too often
         text = text.replace("\\n", "\n").replace('\\"', '"')
     return _fenced(text)
 

@@ -41,7 +41,8 @@ _STRONG: Final = re.compile(
 # Marks that open a name as often as they number a line: they count only where they count up.
 _WEAK: Final = re.compile(
     r"(?P<bold>\*\*)?"
-    r"(?:(?:item|step|part|category|group|option|tip|idea|day|question|example|number|nr|no|entry|rank)\.?[ ]?|[№第]|n°[ ]?)?"
+    r"(?:(?:item|step|part|category|group|option|tip|idea|day|question|example|number|nr|no|entry|rank)\.?[ ]?"
+    r"|[№第]|n°[ ]?)?"
     r"(?P<n>\d{1,4})(?:[.)](?=\S)|\s?[:–—：-]\s|\s-\s?|\s?[-–—]\s|位[:：]?|\.)"
     r"(?P<end>\*\*)?[ \t]*",
     re.IGNORECASE,
@@ -63,7 +64,7 @@ _ROMANS: Final = {"i": 1, "v": 5, "x": 10, "l": 50, "c": 100}
 def lines_of(text: str) -> list[Line]:
     """The lines of `text` that say something, with their markers read."""
     rows = [(_indent(raw), _bare(raw)) for raw in text.split("\n")]
-    rows = [(indent, bare) for indent, bare in rows if any(char.isalnum() for char in bare) or _is_sign(bare)]
+    rows = [(indent, bare) for indent, bare in rows if _says_something(bare)]
     bares = [bare for _, bare in rows]
     counting = _counts_up([_weak_number(bare) for bare in bares])
     lettered = _counts_up([_letter_number(bare) for bare in bares], least=3)
@@ -87,6 +88,12 @@ def _bare(raw: str) -> str:
     stripped = raw.strip().strip("\u200b\u200e\u200f\ufeff")
     quoted = _QUOTED.match(stripped)
     return stripped[quoted.end() :].strip() if quoted else stripped
+
+
+def _says_something(bare: str) -> bool:
+    if bare.startswith("|") and bare.count("|") > 1:
+        return False  # a row of a table that was cut off before it had any
+    return any(char.isalnum() for char in bare) or _is_sign(bare)
 
 
 def _is_sign(bare: str) -> bool:

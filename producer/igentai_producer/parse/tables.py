@@ -25,11 +25,9 @@ _ASIDE_HEADS: Final = frozenset(
 
 
 def table_names(lines: list[str], *, truncated: bool) -> list[str]:
-    """The names of all tables in `lines`, in order; [] where there is no table of two rows or more."""
+    """The names of all tables in `lines`, in order; [] where there is no table."""
     names = _from_bars(lines, truncated=truncated)
-    if len(names) >= 2:
-        return names
-    return _from_tabs(lines, truncated=truncated) or _from_csv(lines, truncated=truncated)
+    return names or _from_tabs(lines, truncated=truncated) or _from_csv(lines, truncated=truncated)
 
 
 def _from_bars(lines: list[str], *, truncated: bool) -> list[str]:

@@ -24,6 +24,7 @@ _BEGINNING: Final = re.compile(r"\b(?:begin|start)(?:s|ning|ing)? with (.*)", re
 _DIGIT: Final = re.compile(r"\b(?:digit|number|figure)", re.IGNORECASE)
 _STARTS: Final = re.compile(r"\b([^\W\d_]{1,2})\b(?:\W?\s*(?:-|–|—|\bto\b)\s*\W?([^\W\d_]{1,2})\b)?")
 
+
 @dataclass(frozen=True, slots=True)
 class Reading:
     """`scope` is the slice in the prompt's words; `letters` the ranges of initials (first and last, both

@@ -20,9 +20,64 @@ from igentai.errors import TopicError, UsageError
 from igentai_orchestrator.shell.web.schemas import TopicRequest
 
 START = datetime(2026, 11, 2, 9, 0, tzinfo=UTC)
-PLACES = ["Northern", "Southern", "Eastern", "Western", "Andean", "Iberian", "Siberian", "Cape", "Papuan", "Cuban", "Arctic", "Coastal"]
-MARKS = ["White-throated", "Rufous-capped", "Black-billed", "Golden-winged", "Spotted", "Streaked", "Crested", "Least", "Great", "Grey-headed", "Scarlet", "Blue-naped", "Long-tailed", "Buff-bellied", "Ashy", "Violet", "Pied", "Chestnut-backed", "Olive", "Silver-eared"]
-BIRDS = ["Warbler", "Flycatcher", "Sunbird", "Thrush", "Kingfisher", "Sandpiper", "Antbird", "Tanager", "Honeyeater", "Babbler", "Plover", "Barbet", "Woodpecker", "Finch", "Bunting", "Owl", "Swift", "Tern", "Cuckoo", "Pitta"]
+PLACES = [
+    "Northern",
+    "Southern",
+    "Eastern",
+    "Western",
+    "Andean",
+    "Iberian",
+    "Siberian",
+    "Cape",
+    "Papuan",
+    "Cuban",
+    "Arctic",
+    "Coastal",
+]
+MARKS = [
+    "White-throated",
+    "Rufous-capped",
+    "Black-billed",
+    "Golden-winged",
+    "Spotted",
+    "Streaked",
+    "Crested",
+    "Least",
+    "Great",
+    "Grey-headed",
+    "Scarlet",
+    "Blue-naped",
+    "Long-tailed",
+    "Buff-bellied",
+    "Ashy",
+    "Violet",
+    "Pied",
+    "Chestnut-backed",
+    "Olive",
+    "Silver-eared",
+]
+BIRDS = [
+    "Warbler",
+    "Flycatcher",
+    "Sunbird",
+    "Thrush",
+    "Kingfisher",
+    "Sandpiper",
+    "Antbird",
+    "Tanager",
+    "Honeyeater",
+    "Babbler",
+    "Plover",
+    "Barbet",
+    "Woodpecker",
+    "Finch",
+    "Bunting",
+    "Owl",
+    "Swift",
+    "Tern",
+    "Cuckoo",
+    "Pitta",
+]
 GROUPS = {
     "Songbirds": ["Warblers", "Thrushes", "Finches and buntings", "Flycatchers"],
     "Water birds": ["Waders", "Gulls and terns", "Ducks and geese"],
@@ -262,7 +317,7 @@ class World:
 
     def partition(self, key: str, label: str, parent: str | None, depth: int, kind: str, size: float) -> dict[str, Any]:
         answers, unique, _ = self.leaves.get(key, [max(1, self.requests // 40), self.unique // 30, 0])
-        fresh = max(0.02, (1 - self.unique / UNIVERSE) ** 1.5 * (0.6 + 0.4 * math.sin(len(label))))
+        fresh = max(0.02, max(0.0, 1 - self.unique / UNIVERSE) ** 1.5 * (0.6 + 0.4 * math.sin(len(label))))
         left = max(0, round((UNIVERSE - self.unique) / 16 * size * (0.5 + 0.5 * abs(math.cos(len(label))))))
         return {
             "id": key,

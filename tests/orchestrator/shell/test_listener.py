@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import ssl
 import struct
@@ -238,6 +239,16 @@ async def test_every_connection_has_a_number_of_its_own(desk: Desk) -> None:
         await one.join()
         await other.join()
         assert len({joined.link for joined in desk.of(ProducerJoined)}) == 2
+
+
+async def test_two_listeners_can_number_their_links_together() -> None:
+    links = itertools.count(1)
+    one, other = Desk(), Desk()
+    one.listener, other.listener = one.make(links=links), other.make(links=links)
+    async with serving(one), serving(other), connected(one) as here, connected(other) as there:
+        await here.join()
+        await there.join()
+        assert {desk.of(ProducerJoined)[0].link for desk in (one, other)} == {1, 2}
 
 
 @pytest.mark.parametrize(

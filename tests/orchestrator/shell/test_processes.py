@@ -14,7 +14,8 @@ import pytest
 
 from igentai.errors import ConfigurationError
 from igentai_orchestrator.core.facts import Fact, ProducerExited, ProducerSpawned, SpawnFailed
-from igentai_orchestrator.shell.processes import LINES_A_SECOND, LONGEST_LINE, Processes
+from igentai_orchestrator.shell.processes import Processes
+from igentai_orchestrator.shell.processes.words import LINES_A_SECOND, LONGEST_LINE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -256,6 +257,6 @@ async def test_one_that_does_not_start_is_said_so_with_its_own_words(shop: Shop,
 
 
 async def test_one_that_is_never_ready_is_given_up(shop: Shop, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("igentai_orchestrator.shell.processes.READY_WITHIN_S", 0.2)
+    monkeypatch.setattr("igentai_orchestrator.shell.processes.children.READY_WITHIN_S", 0.2)
     with pytest.raises(ConfigurationError, match="did not start"):
         await Processes(shop.dispatch, log=shop).start_embedded([interpreter(tmp_path, "signal.pause()")])

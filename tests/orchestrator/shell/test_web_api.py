@@ -14,7 +14,6 @@ from igentai.errors import NoUsableProvider, StorageError, UsageError
 from igentai_orchestrator.shell.web.app import create_app
 from tests.orchestrator.shell.fake_face import FakeFace, World
 
-
 FIXED = FakeFace()
 FIXED.add(World("birds", "Birds"))
 ANY = create_app(FIXED, token=None, allowed_hosts={"test"}, insecure=False)
@@ -60,7 +59,7 @@ async def test_paging_gives_every_attribute_once_and_in_order(http: httpx.AsyncC
 
 
 async def test_filters_reach_the_daemon(http: httpx.AsyncClient) -> None:
-    query = {"search": "WARBLER", "provider": "openai:gpt-4o-mini", "limit": 1000}
+    query = {"search": "WARBLER", "provider": "openai:gpt-4o-mini", "limit": "1000"}
     rows = (await http.get("/api/topics/birds/attributes", params=query)).json()["attributes"]
     assert rows
     assert all("Warbler" in row["text"] and row["provider"] == "openai" for row in rows)
@@ -77,7 +76,13 @@ async def test_what_is_not_there_is_404_in_one_line(http: httpx.AsyncClient, pat
 
 
 async def test_starting_passes_on_the_flags(http: httpx.AsyncClient, face: FakeFace) -> None:
-    body = {"topic": "  Cheeses ", "producers": 3, "budget": 0.5, "providers": ["openai:gpt-4o-mini=0.5"], "resume": True}
+    body = {
+        "topic": "  Cheeses ",
+        "producers": 3,
+        "budget": 0.5,
+        "providers": ["openai:gpt-4o-mini=0.5"],
+        "resume": True,
+    }
     answer = await http.post("/api/topics", json=body)
     assert answer.status_code == 201
     assert answer.json()["status"] == "queued"

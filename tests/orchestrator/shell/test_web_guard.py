@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import AsyncIterator
 
 import httpx
 import pytest
@@ -17,7 +18,13 @@ from tests.orchestrator.shell.fake_face import FakeFace, World
 TOKEN = "a-token-of-the-test"
 HOST = "127.0.0.1:8080"
 HOSTS = {"good": HOST, "named": "localhost:8080", "foreign": "attacker.example", "suffix": "127.0.0.1.attacker.example"}
-ORIGINS = {"none": None, "own": "same", "foreign": "https://attacker.example", "port": "http://127.0.0.1:9999", "null": "null"}
+ORIGINS = {
+    "none": None,
+    "own": "same",
+    "foreign": "https://attacker.example",
+    "port": "http://127.0.0.1:9999",
+    "null": "null",
+}
 CREDENTIALS = ("none", "token", "wrong token", "cookie", "wrong cookie")
 METHODS = {"GET": "/api/status", "POST": "/api/topics/birds/stop", "PATCH": "/api/providers", "DELETE": "/api/status"}
 
@@ -148,7 +155,7 @@ async def test_a_body_above_the_limit_is_refused_however_it_is_sent() -> None:
     async with client(token=None) as http:
         big = b'{"topic": "' + b"x" * MAX_BODY_BYTES + b'"}'
 
-        async def pieces():  # noqa: ANN202 - a stream has no length to refuse by
+        async def pieces() -> AsyncIterator[bytes]:
             for at in range(0, len(big), 4096):
                 yield big[at : at + 4096]
 

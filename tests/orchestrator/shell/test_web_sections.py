@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from igentai_orchestrator.shell.web.sections import MAX_PARTITIONS, QUICK_S, SLOW_S, Sections, newest, numbers, prune, thin
+from igentai_orchestrator.shell.web.sections import (
+    MAX_PARTITIONS,
+    QUICK_S,
+    SLOW_S,
+    Sections,
+    newest,
+    numbers,
+    prune,
+    thin,
+)
 from tests.orchestrator.shell.fake_face import FakeFace, World
 
 
@@ -53,9 +64,14 @@ def test_numbers_leave_out_what_has_a_section_of_its_own() -> None:
 def test_a_section_is_made_once_for_all_until_it_is_old() -> None:
     face = FakeFace()
     face.add(World("birds", "Birds"))
-    asked = []
+    asked: list[str] = []
     metrics = face.metrics
-    face.metrics = lambda topic_id: asked.append(topic_id) or metrics(topic_id)  # type: ignore[method-assign,func-returns-value]  # counts
+
+    def counting(topic_id: str) -> dict[str, Any] | None:
+        asked.append(topic_id)
+        return metrics(topic_id)
+
+    face.metrics = counting  # type: ignore[method-assign]  # counts
     sections = Sections(face, insecure=False)
     first = sections.of_topic("birds", 0.0)
     assert sections.of_topic("birds", QUICK_S / 2) == first

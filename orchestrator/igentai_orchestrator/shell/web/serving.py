@@ -32,7 +32,15 @@ class WebServer:
 
     async def run(self) -> None:
         """Serve until `stop`; open pages are told to come back (1012), requests get two seconds to end."""
-        await self._server.serve([self._listening])
+        try:
+            await self._server.serve([self._listening])
+        finally:
+            # uvicorn cleans up when it is told to stop, not when its task is cancelled.
+            self._listening.close()
+            for listener in getattr(self._server, "servers", ()):
+                listener.close()
+            for connection in list(self._server.server_state.connections):
+                connection.transport.abort()
 
     def stop(self) -> None:
         self._server.should_exit = True

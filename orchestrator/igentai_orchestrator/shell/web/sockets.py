@@ -88,21 +88,23 @@ class OpenPage:
         try:
             async with asyncio.TaskGroup() as group:
                 telling = group.create_task(self._tell())
-                await self._hear()
+                left = await self._hear()
                 telling.cancel()
         except* WebSocketDisconnect:
-            pass  # the page was closed while it was being told something
+            left = True  # the page was closed while it was being told something
+        if not left:
+            await self._socket.close(1008, "not a message that this socket knows")
 
-    async def _hear(self) -> None:
+    async def _hear(self) -> bool:
+        """Until the page leaves (True) or says what cannot be understood (False)."""
         while True:
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
-                return
+                return True
             try:
                 self._wanted = WatchMessage.model_validate_json(message.get("text") or b"")
             except ValidationError:
-                await self._socket.close(1008, "not a message that this socket knows")
-                return
+                return False
             self._heard.set()
 
     async def _tell(self) -> None:

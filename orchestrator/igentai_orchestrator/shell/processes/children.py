@@ -13,18 +13,16 @@ import os
 import signal
 import subprocess
 import sys
-from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from igentai.errors import ConfigurationError
 from igentai_orchestrator.core.facts import Fact, ProducerExited, ProducerSpawned, SpawnFailed
+from igentai_orchestrator.shell.processes.words import LINES_A_SECOND, Lines, Rate, first_line, read_line, readable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-LONGEST_LINE: Final = 4 << 10  # bytes of one line of a child that are kept
-LINES_A_SECOND: Final = 200  # of one child; more are counted, not forwarded
 READY_WITHIN_S: Final = 60.0  # for the embedded model to load
 LAST_WORDS_S: Final = 1.0  # to read what an ended child left in its pipe, should a grandchild hold it open
 REAP_S: Final = 2.0
@@ -34,7 +32,6 @@ MOST_WANTED: Final = 1024  # children ordered and not started yet
 _WITHHELD_SUFFIXES: Final = ("_API_KEY", "_AUTH_TOKEN", "_SECRET", "_PASSWORD")
 _WITHHELD: Final = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"})
 _SIGNALS: Final = {"terminate": signal.SIGTERM, "abort": signal.SIGABRT, "kill": signal.SIGKILL}
-_LEVELS: Final = frozenset({"debug", "info", "warning", "error"})
 
 
 @dataclass(slots=True)
@@ -166,7 +163,7 @@ class Processes:
             words = group.create_task(self._forward(child))
             try:
                 async with asyncio.timeout(READY_WITHIN_S):
-                    port = json.loads(await _first_line(said))["port"]
+                    port = json.loads(await first_line(said))["port"]
             except (TimeoutError, ValueError, TypeError, KeyError):
                 port = None
                 child.send(signal.SIGKILL)
@@ -235,7 +232,7 @@ class Processes:
         try:
             async with asyncio.TaskGroup() as group:
                 words = group.create_task(self._forward(child))
-                await _readable(child.pidfd)
+                await readable(child.pidfd)
                 code = child.process.wait()  # it has ended: this only reaps it
                 await asyncio.wait([words], timeout=LAST_WORDS_S)
                 words.cancel()
@@ -259,9 +256,9 @@ class Processes:
         descriptor = pipe.fileno()
         os.set_blocking(descriptor, False)
         loop = asyncio.get_running_loop()
-        lines, rate = _Lines(), _Rate(LINES_A_SECOND)
+        lines, rate = Lines(), Rate(LINES_A_SECOND)
         while True:
-            await _readable(descriptor)
+            await readable(descriptor)
             data = os.read(descriptor, 64 << 10)
             for line in lines.feed(data):
                 if rate.allows(loop.time()):
@@ -275,7 +272,7 @@ class Processes:
             keys["slot"] = child.slot
         if missed:
             keys["lines_missed"] = missed
-        level, event, said = _read_line(child.name, line)
+        level, event, said = read_line(child.name, line)
         getattr(self._log, level)(event, **{**said, **keys})
 
 
@@ -286,79 +283,3 @@ def _environment(own: Mapping[str, str]) -> dict[str, str]:
         for name, value in own.items()
         if name not in _WITHHELD and not name.upper().endswith(_WITHHELD_SUFFIXES)
     }
-
-
-def _read_line(name: str, line: bytes) -> tuple[str, str, dict[str, Any]]:
-    """Level, event and keys of a child's line: its own where it is one of our JSON lines."""
-    try:
-        said = json.loads(line)
-        level, event = said.pop("level"), said.pop("event")
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return "warning", f"{name}.said", {"line": line.decode(errors="replace")}
-    if level not in _LEVELS or not isinstance(event, str):
-        return "warning", f"{name}.said", {"line": line.decode(errors="replace")}
-    said.pop("timestamp", None)
-    return level, event, said
-
-
-async def _readable(descriptor: int) -> None:
-    """Wait until a descriptor can be read: a pipe has bytes or is closed, a pidfd's process has ended."""
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    loop.add_reader(descriptor, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(descriptor)
-
-
-async def _first_line(descriptor: int) -> bytes:
-    """One line, or what came of it before the pipe closed."""
-    os.set_blocking(descriptor, False)
-    line = b""
-    while b"\n" not in line and len(line) < LONGEST_LINE:
-        await _readable(descriptor)
-        data = os.read(descriptor, LONGEST_LINE)
-        if not data:
-            break
-        line += data
-    return line.partition(b"\n")[0]
-
-
-class _Lines:
-    """Cuts bytes into lines without keeping more than one line of bounded length."""
-
-    def __init__(self) -> None:
-        self._rest = b""
-
-    def feed(self, data: bytes) -> list[bytes]:
-        """The lines that `data` completes; no data means the end, which completes the last one."""
-        *whole, rest = (self._rest + data).split(b"\n")
-        self._rest = rest[:LONGEST_LINE]
-        if not data and rest:
-            whole.append(rest)
-            self._rest = b""
-        return [line[:LONGEST_LINE] for line in whole if line.strip()]
-
-
-class _Rate:
-    """So many a second; counts those beyond."""
-
-    def __init__(self, most: int) -> None:
-        self._most = most
-        self._times: deque[float] = deque()
-        self._missed = 0
-
-    def allows(self, now: float) -> bool:
-        while self._times and self._times[0] <= now - 1.0:
-            self._times.popleft()
-        if len(self._times) >= self._most:
-            self._missed += 1
-            return False
-        self._times.append(now)
-        return True
-
-    def taken_missed(self) -> int:
-        """How many were not allowed since this was last asked."""
-        missed, self._missed = self._missed, 0
-        return missed
