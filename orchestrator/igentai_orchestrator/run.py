@@ -109,7 +109,9 @@ class Daemon:
         self._watch = watch
         self._announce = announce
         self._secret = _run_secret(settings)
-        self._listener = Listener(self._secret, self.dispatch, log=self.log)
+        self._listener = Listener(
+            self._secret, self.dispatch, log=self.log, max_connections=max(128, 2 * settings.producers)
+        )
         self._processes = Processes(self.dispatch, log=self.log)
         self._notify = Notify(*service_environment())
         self._facts: deque[facts.Fact] = deque()

@@ -161,7 +161,7 @@ class Desk:
             link.number,
             StartTopic(
                 ledger=campaign.ledger,
-                last_seq=campaign.last_seq.get(link.run_id, 0),
+                last_seq=self.books.durable.get(link.run_id, 0),  # admitted is not enough: it must be durable
                 topic=campaign.spec.topic,
                 prompt=campaign.spec.prompt or "",
                 provider_weights=campaign.policy.shares(),

@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from igentai_producer.parse.objects import Value
 
 _YES: Final = "yes|true|correct|real|valid|y|oui|sí|si|ja|да|是|はい|✓|✔|✅"
-_NO: Final = r"not(?:\s+(?:a|an|the|real|valid|true|correct|actually))*|no|false|incorrect|fake|invalid|unreal|invented|n|non|nein|нет|否|不是|いいえ|✗|✘|❌"
+_NO: Final = (
+    r"not(?:\s+(?:a|an|the|real|valid|true|correct|actually))*|no|false|incorrect|fake|invalid|unreal|invented|"
+    "n|non|nein|нет|否|不是|いいえ|✗|✘|❌"
+)
 _UNSURE: Final = "unsure|unknown|maybe|uncertain|unclear"
 _WORDS: Final = rf"(?:(?P<no>{_NO})|(?P<yes>{_YES})|(?P<unsure>{_UNSURE}))"
 _ANYWHERE: Final = re.compile(rf"(?<!\w){_WORDS}(?!\w)", re.IGNORECASE)

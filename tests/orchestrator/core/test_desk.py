@@ -356,3 +356,12 @@ def test_whatever_happens_limits_hold_and_every_answer_is_kept_once(seed: int, m
     assert len(campaign.texts) == len(set(campaign.texts))
     numbers = [r.first_number + n for r in floor.ledger if isinstance(r, AnswerRecord) for n in range(len(r.fresh))]
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+def test_a_producer_that_reconnects_is_told_what_is_durable_not_what_was_only_heard() -> None:
+    floor, link = running()
+    floor.commit()
+    floor.answer(link, floor.assigned()[0][1], ["Alpha"])
+    again = next(floor._links)
+    floor.happen(facts.ProducerJoined(again, 0, floor.runs[link], "here", 1000 + link, b"proof"))
+    assert starts(floor)[-1][1].last_seq == 0
