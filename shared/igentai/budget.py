@@ -125,6 +125,19 @@ class HourlyBudget:
         self._open: dict[int, int] = {}
         self._reserved = 0
 
+    @property
+    def limit(self) -> float:
+        return self._limit / PICO
+
+    @property
+    def reserved(self) -> float:
+        """USD that requests under way may yet cost."""
+        return self._reserved / PICO
+
+    def restore(self, at: float, usd: float) -> None:
+        """What an earlier daemon spent `at`. Oldest first, and before anything else is counted."""
+        self._settled.add(at, _pico(usd, "what was spent"))
+
     def spent(self, now: float) -> float:
         """USD settled in the hour that ends `now`."""
         return self._settled.total(now) / PICO

@@ -23,7 +23,10 @@ A message says what happened, to what, and what to do about it.
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from igentai.providers.base import RateHeaders
 
 
 class IgentaiError(Exception):
@@ -120,13 +123,21 @@ class ProviderError(IgentaiError):
         detail: one line for people, without keys and without the prompt.
         status: HTTP status, None where there was none.
         retry_after_s: seconds the provider asked to wait, None where it said nothing.
+        limits: what the reply's headers said of the account's limits, None where there was no reply.
     """
 
     def __init__(
-        self, kind: FailureKind, detail: str, *, status: int | None = None, retry_after_s: float | None = None
+        self,
+        kind: FailureKind,
+        detail: str,
+        *,
+        status: int | None = None,
+        retry_after_s: float | None = None,
+        limits: RateHeaders | None = None,
     ) -> None:
         super().__init__(detail)
         self.kind = kind
         self.detail = detail
         self.status = status
         self.retry_after_s = retry_after_s
+        self.limits = limits

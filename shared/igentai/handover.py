@@ -71,12 +71,13 @@ def _plain(spec: ProviderSpec) -> dict[str, Any]:
     return {
         "name": spec.name,
         "kind": spec.kind,
-        "key": spec.key.reveal() if spec.key else None,
+        "keys": [key.reveal() for key in spec.keys],
         "base_url": spec.base_url,
         "stream": spec.stream,
     }
 
 
 def _spec(plain: dict[str, Any]) -> ProviderSpec:
-    key = Secret(plain["key"]) if plain["key"] else None
-    return ProviderSpec(plain["name"], plain["kind"], key, plain["base_url"], plain["stream"])
+    first, *more = [Secret(key) for key in plain["keys"]] or [None]
+    others = tuple(key for key in more if key)
+    return ProviderSpec(plain["name"], plain["kind"], first, plain["base_url"], plain["stream"], more_keys=others)

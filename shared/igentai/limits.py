@@ -206,6 +206,16 @@ class RateLimit:
         """Let nothing through before `until`, at most 600 s away. A later pause already set stands."""
         self._paused_until = max(self._paused_until, min(until, now + LONGEST_PAUSE_S))
 
+    def resume(self) -> None:
+        """End a pause before its time: the pause was not meant for everybody."""
+        self._paused_until = -math.inf
+        self._strikes = 0
+
+    def configure(self, requests_per_minute: int | None, tokens_per_minute: int | None) -> None:
+        """A person set other limits. What was learned is learned again from the next reply."""
+        self._set_requests, self._set_tokens = requests_per_minute, tokens_per_minute
+        self._requests.limit, self._tokens.limit = requests_per_minute, tokens_per_minute
+
     def throttled(self, reservation: Reservation, now: float, retry_after_s: float | None, rng: Random) -> float:
         """A 429. Pauses as long as asked, else 1 s·2ⁿ up to 60 s, the upper half of it by chance.
 
@@ -312,6 +322,11 @@ class ProviderLimits:
     def failed(self, reservation: Reservation, now: float) -> None:  # noqa: ARG002  as its neighbours
         """It came to nothing, and not for a 429. Its tokens may have been counted, so they stay counted here."""
         if self.rate.settle(reservation, reservation.tokens):
+            self.concurrency.release()
+
+    def turned_away(self, reservation: Reservation) -> None:
+        """A 429 that was meant for this request alone: it counts, its tokens do not, and nobody else waits."""
+        if self.rate.settle(reservation, 0):
             self.concurrency.release()
 
     def throttled(self, reservation: Reservation, now: float, retry_after_s: float | None, rng: Random) -> float:

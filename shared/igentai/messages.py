@@ -13,7 +13,7 @@ Frozen dataclasses, validated once, at the edge, by `decode`. On the wire a mess
        │ AttributeBatch | RequestFailed ────────▶  │   seq
        │  ◀─────────────────────────────────── Ack │   after the commit
        │ ProducerStatus (every 2 s) ────────────▶  │
-       │  ◀─── UpdateConfiguration, FinishTopic, Stop
+       │  ◀─── UpdateConfiguration, TextWanted, FinishTopic, Stop
 """
 
 from __future__ import annotations
@@ -26,9 +26,11 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from typing import Any, Final, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from igentai.errors import FrameError
+from igentai.providers.base import RateHeaders
 
 PROTOCOL_VERSION: Final = 1
-MAX_ATTRIBUTES: Final = 1_000  # in one AttributeBatch
+MAX_ATTRIBUTES: Final = 1_000  # in one AttributeBatch, those named by key included
+KEY_BYTES: Final = 8  # of `igentai.text.key64`
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class StartTopic:
 
 @dataclass(frozen=True, slots=True)
 class UpdateConfiguration:
+    """What changed. `bloom_filter`: what is known of the current ledger, in the form of `igentai.bloom.Bloom.merge`."""
+
     prompt: str | None = None
     provider_weights: dict[str, float] | None = None
     bloom_filter: bytes | None = None
@@ -116,7 +120,10 @@ class UpdateConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class Assign:
-    """One request the orchestrator wants made. `messages` are (role, content) pairs."""
+    """One request the orchestrator wants made. `messages` are (role, content) pairs.
+
+    `key`: which of the provider's keys to use, from 0, in the order in which they are configured.
+    """
 
     assignment_id: int
     provider: str
@@ -127,11 +134,22 @@ class Assign:
     temperature: float | None
     timeout_s: float
     purpose: str = "list"  # list | split | verify: what kind of reply to expect
+    key: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Ack:
     """Everything up to and including `seq` of this producer run is committed in `ledger`."""
+
+    ledger: str
+    seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class TextWanted:
+    """The answer `seq` named by key what the orchestrator does not hold: send it again with every text, and then
+    again whatever came after it. Until then it is not taken, nor is anything that follows it.
+    """
 
     ledger: str
     seq: int
@@ -158,6 +176,20 @@ class Ready:
     free: int
 
 
+# What the headers of a reply said of the account's limits: the fields of `RateHeaders` in their order, unnamed because
+# they travel with every answer. None: nothing.
+LimitsSeen: TypeAlias = tuple[int | None, int | None, float | None, int | None, int | None, float | None]
+
+
+def limits_seen(headers: RateHeaders | None) -> LimitsSeen | None:
+    """`headers` as they travel."""
+    if headers is None or headers == RateHeaders():
+        return None
+    h = headers
+    requests = h.requests_limit, h.requests_remaining, h.requests_reset_s
+    return (*requests, h.tokens_limit, h.tokens_remaining, h.tokens_reset_s)
+
+
 @dataclass(frozen=True, slots=True)
 class AnswerMetadata:
     """How an answer came about. `cost_usd` is only what the provider itself reported, else None."""
@@ -171,6 +203,11 @@ class AnswerMetadata:
     usage_reported: bool
     cost_usd: float | None
     finish: str  # stop | length | refusal | cut
+    limits: LimitsSeen | None = None
+
+    @property
+    def headers(self) -> RateHeaders | None:
+        return RateHeaders(*self.limits) if self.limits is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +227,7 @@ class AttributeBatch:
     provider_used: str
     model: str
     metadata: AnswerMetadata
-    known: bytes = b""  # 8-byte keys of candidates that the filter knew, concatenated
+    known: bytes = b""  # 8-byte keys of candidates that the filter knew, in place of their texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +244,11 @@ class RequestFailed:
     retry_after_s: float | None
     detail: str
     response_time_ms: int = 0
+    limits: LimitsSeen | None = None
+
+    @property
+    def headers(self) -> RateHeaders | None:
+        return RateHeaders(*self.limits) if self.limits is not None else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +270,9 @@ class ProducerStatus:
 
 
 FromProducer: TypeAlias = Hello | Ready | AttributeBatch | RequestFailed | ProducerStatus
-FromOrchestrator: TypeAlias = Challenge | Welcome | StartTopic | UpdateConfiguration | Assign | Ack | FinishTopic | Stop
+FromOrchestrator: TypeAlias = (
+    Challenge | Welcome | StartTopic | UpdateConfiguration | Assign | Ack | TextWanted | FinishTopic | Stop
+)
 Message: TypeAlias = FromProducer | FromOrchestrator
 
 _TYPES: Final[dict[str, type[Any]]] = {t.__name__: t for t in get_args(FromProducer) + get_args(FromOrchestrator)}
@@ -244,7 +288,7 @@ def decode(data: Any) -> Message:
 
     Raises:
         FrameError: not a map, an unknown type, a missing or surplus field, a value of the wrong type, or more than
-            1,000 attributes. Peer data is never put into the error text.
+            1,000 attributes and keys. Peer data is never put into the error text.
     """
     if not isinstance(data, dict):
         raise FrameError("a frame must hold a map; the peer is not an igentai of this version")
@@ -253,8 +297,10 @@ def decode(data: Any) -> Message:
     if kind is None:
         raise FrameError("unknown message type; the peer is not an igentai of this version")
     message = _build(kind, data)
-    if kind is AttributeBatch and len(message.attributes) > MAX_ATTRIBUTES:
-        raise FrameError(f"an AttributeBatch holds more than {MAX_ATTRIBUTES} attributes")
+    if kind is AttributeBatch:
+        keys, rest = divmod(len(message.known), KEY_BYTES)
+        if rest or len(message.attributes) + keys > MAX_ATTRIBUTES:
+            raise FrameError(f"an AttributeBatch holds more than {MAX_ATTRIBUTES} attributes, or a part of a key")
     return typing.cast("Message", message)
 
 

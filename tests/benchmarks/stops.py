@@ -15,7 +15,7 @@ from tests.benchmarks.simulated import ProductPolicy
 SHARES: Final = (0.30, 0.10, 0.04)
 SCENARIOS: Final = ("small", "medium", "excl")
 BUDGETS: Final = 4.0
-EVERY: Final = 3  # answers from one look at the rule to the next
+EVERY: Final = 1  # answers from one look at the rule to the next
 
 
 class Stopping(ProductPolicy):

@@ -46,6 +46,7 @@ class Tab:
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self.faults: list[str] = []
         self.requests: list[str] = []
+        self.last = ""
 
     async def listen(self) -> None:
         async for text in self._socket:
@@ -97,11 +98,14 @@ class Tab:
         """Wait for an expression to become true; its value."""
         end = time.monotonic() + seconds
         while True:
-            value = await self.evaluate(expression)
+            try:
+                value = await self.evaluate(expression)
+            except RuntimeError as thrown:  # between two documents there is nothing to ask
+                value, self.last = None, str(thrown)
             if value:
                 return value
             if time.monotonic() > end:
-                raise AssertionError(f"never became true: {expression}; the page's faults: {self.faults}")
+                raise AssertionError(f"never became true: {expression}; faults: {self.faults}; thrown: {self.last}")
             await asyncio.sleep(0.05)
 
     async def text(self, selector: str) -> str:

@@ -21,6 +21,7 @@ from igentai_orchestrator.core.admission import Admission
 from igentai_orchestrator.core.coverage import Coverage
 from igentai_orchestrator.core.discovery import Outcome
 from igentai_orchestrator.core.exclusion import ExclusionLists
+from igentai_orchestrator.core.groups import Groups, Merge
 from igentai_orchestrator.core.partitions import PartitionTree
 from igentai_orchestrator.core.policies import AnyPolicy, build_policy
 from igentai_orchestrator.core.prompts import Style, style_of
@@ -80,6 +81,7 @@ class Campaign:
             verify=spec.verify,
         )
         self.exclusion = ExclusionLists()
+        self.groups = Groups()
         self.coverage = Coverage()
         self.saturation = Saturation(self.policy.tariff)
         self.budget = Budget(spec.limits.budget_usd)
@@ -188,10 +190,15 @@ class Campaign:
         self.budget.reserve(record.assignment_id, record.reserved_usd, check=False)
 
     def _absorb_event(self, record: EventRecord) -> None:
-        """Weights are the one thing people change; other events are told for people and follow from the answers."""
+        """What people changed, and merges; other events are told for people and follow from the answers."""
         if record.kind == "weights":
             self.weights_set.update(json.loads(record.data))
             self.policy.set_weights(self.weights_set)
+        elif record.kind == "merge":
+            data = json.loads(record.data)
+            self.groups.restore(Merge(data["number"], data["head"], record.reason))
+        elif record.kind == "unmerge":
+            self.groups.undo(json.loads(record.data)["number"])
 
     def _absorb_answer(self, record: AnswerRecord, now: float) -> None:
         assignment = self.open_assignments.pop(record.assignment_id, None)
@@ -327,6 +334,7 @@ class Campaign:
             "reserved_usd": self.budget.reserved,
             "coverage": self.coverage.snapshot(),
             "forecast": forecast,
+            "near_duplicates": self.groups.snapshot(self.texts),
             "request_size": {key: size.value for key, size in self.sizes.items()},
         }
 

@@ -90,6 +90,7 @@ class Desk:
             facts.StorageTroubled: self._storage_troubled,
             facts.StorageMended: self._storage_mended,
             facts.WeightsSet: self._weights_set,
+            facts.MergeUndone: self._unmerge,
             facts.ConfigurationReloaded: self._reloaded,
         }
 
@@ -425,6 +426,7 @@ class Desk:
             orders += self._overdue(flight.id, now)
         if self.phase is Phase.RUNNING:
             orders += self._publish_weights(now)
+            orders += self._group()
         return orders
 
     def _overdue(self, assignment_id: int, now: float) -> list[Order]:
@@ -465,6 +467,27 @@ class Desk:
             self.books.journal.record(event),
             Log("info", "discovery.weights_set", {"by": fact.by, "weights": said}),
         ]
+
+    def _group(self) -> list[Order]:
+        """Near-duplicates among the attributes of late, each recorded with its reason."""
+        campaign = self.books.campaign
+        if campaign is None or campaign.spec.near_duplicates == "keep":
+            return []
+        merges = campaign.groups.advance(campaign.texts)
+        return [
+            self.books.journal.record(
+                EventRecord("merge", merge.reason, outlook.as_json({"number": merge.number, "head": merge.head}))
+            )
+            for merge in merges
+        ]
+
+    def _unmerge(self, fact: facts.MergeUndone, now: float) -> list[Order]:
+        campaign = self.books.campaign
+        if campaign is None or campaign.groups.merge_of(fact.number) is None:
+            return []
+        event = EventRecord("unmerge", "a person took it out of its group", outlook.as_json({"number": fact.number}))
+        campaign.absorb(event, now)
+        return [self.books.journal.record(event)]
 
     def _reloaded(self, _: facts.ConfigurationReloaded, _now: float) -> list[Order]:
         for gate in self.books.gates.values():

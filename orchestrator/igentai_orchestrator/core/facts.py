@@ -153,6 +153,13 @@ class WeightsSet:
 
 
 @dataclass(frozen=True, slots=True)
+class MergeUndone:
+    """A person says that attribute `number` is none of its group."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
 class ConfigurationReloaded:
     """SIGHUP: providers that were out may be tried again."""
 
@@ -177,5 +184,6 @@ Fact: TypeAlias = (
     | StorageTroubled
     | StorageMended
     | WeightsSet
+    | MergeUndone
     | ConfigurationReloaded
 )

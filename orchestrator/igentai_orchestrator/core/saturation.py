@@ -43,7 +43,7 @@ class Saturation:
         self._barren = 0
         self._barren_charge = 0.0
         self._first = (0, 0.0)  # fresh, charge of the first WINDOW answers
-        self._last: deque[tuple[int, float]] = deque(maxlen=25)
+        self._last: deque[tuple[int, float]] = deque(maxlen=WINDOW)
         self._unsettled = 0.0  # charge of failures and splits since the last answer
         self._seen: set[int] = set()
 

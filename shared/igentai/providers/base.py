@@ -47,7 +47,7 @@ class ProviderSpec:
 
     `name` is what people say (`openai`, `groq`); `kind` picks the client: `openai` (also every OpenAI-compatible
     endpoint, Ollama and the embedded model), `anthropic`, `gemini`, `simulated`. `connections` is the most that are
-    open at once; calls beyond it wait for one.
+    open at once; calls beyond it wait for one. `more_keys` are those that take turns with `key`.
     """
 
     name: str
@@ -56,6 +56,12 @@ class ProviderSpec:
     base_url: str | None = None
     stream: bool = True
     connections: int = 128
+    more_keys: tuple[Secret, ...] = ()
+
+    @property
+    def keys(self) -> tuple[Secret, ...]:
+        """All keys, in the order by which an assignment names them; empty where none is needed."""
+        return (self.key, *self.more_keys) if self.key else ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,11 @@ SLOTS: Final = 2  # requests answered side by side; they share the one thread
 PORTS: Final = range(20000, 32768)
 CONTEXT: Final = 4096  # tokens, for all slots together: prompt and reply of each fit in 2,048
 
-# What a request leaves open. Measured over eight lists of dog breeds and of programming languages each: of the names,
-# 51 % were right with top_p 0.8, 46 % with all left in; below a temperature of 0.7 it repeats itself, above 1 it babbles.
-TEMPERATURE: Final = 0.8
-TOP_P: Final = 0.8
+# What a request leaves open. Of some thirty settings tried on lists of dog breeds and of programming languages these
+# found the most real names in the fewest tokens; below a temperature of 0.7 it repeats itself, above 1 it babbles.
+TEMPERATURE: Final = 0.9
+TOP_P: Final = 0.85
+REPEAT_PENALTY: Final = 1.05
 
 
 def main() -> int:
@@ -83,6 +84,7 @@ def serve() -> Any:
     parameters.ui = parameters.endpoint_slots = False
     parameters.cors_origins = ""  # a page of another origin may not read replies
     parameters.sampling.temp, parameters.sampling.top_p = TEMPERATURE, TOP_P
+    parameters.sampling.penalty_repeat = REPEAT_PENALTY
     parameters.verbosity = 1  # errors
     for attempt in range(3):
         parameters.port = free_port()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from igentai.errors import FailureKind, ProviderError
-from igentai.providers.rate_headers import advised_wait_s, duration_s, retry_after_s
+from igentai.providers.rate_headers import advised_wait_s, duration_s, rate_headers, retry_after_s
 from igentai.providers.scrubbing import scrub
 
 if TYPE_CHECKING:
@@ -115,7 +115,8 @@ def http_fault(
     said = error_body(body) or ErrorBody(message=_plain_text(body))
     kind = _kind(status, said)
     detail = scrub(f"{provider}: HTTP {status}: {said.message or _meaning(kind)}", secrets, prompt)
-    return ProviderError(kind, detail, status=status, retry_after_s=_wait_s(headers, said, now))
+    limits = rate_headers(headers, now)
+    return ProviderError(kind, detail, status=status, retry_after_s=_wait_s(headers, said, now), limits=limits)
 
 
 def stream_fault(

@@ -36,9 +36,9 @@ class WebServer:
             await self._server.serve([self._listening])
         finally:
             # uvicorn cleans up when it is told to stop, not when its task is cancelled.
-            self._listening.close()
             for listener in getattr(self._server, "servers", ()):
                 listener.close()
+            self._listening.close()
             for connection in list(self._server.server_state.connections):
                 connection.transport.abort()
 

@@ -56,10 +56,7 @@ const calm = () => matchMedia("(prefers-reduced-motion: reduce)").matches;
 function heard(message) {
   state.heardAt = Date.now();
   if (message.type === "snapshot") heardSnapshot(message);
-  else if (message.type === "attributes" && message.topic === state.shown) {
-    if (message.rows.length && message.rows[0].number <= list.held && message.after === 0 && list.held > 0) reopen();
-    list.add(message.after, message.rows);
-  }
+  else if (message.type === "attributes" && message.topic === state.shown) list.add(message.rows);
 }
 
 function heardSnapshot(message) {

@@ -89,7 +89,7 @@ export class AttributeList {
   }
 
   // What the daemon pushed: rows after a number, without a gap.
-  add(after, rows) {
+  add(rows) {
     for (const row of rows) this.#keep(row);
     if (rows.length) this.held = Math.max(this.held, rows[rows.length - 1].number);
     this.grow(this.held);
@@ -201,7 +201,8 @@ export class AttributeList {
     const number = byId("attributes-count");
     if (this.filtering) {
       const more = this.matchDone ? "" : "+";
-      setText(number, this.matchFault ?? `${count(this.matches.length)}${more} of ${count(this.total)}`);
+      const searching = this.matchBusy && !this.matches.length;
+      setText(number, this.matchFault ?? (searching ? "searching…" : `${count(this.matches.length)}${more} of ${count(this.total)}`));
     } else setText(number, this.total ? `${count(this.total)}, newest first` : "");
     const empty = this.filtering ? this.matchDone && !this.matches.length : this.total === 0;
     show(byId("list-empty"), empty);

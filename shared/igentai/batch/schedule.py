@@ -1,0 +1,379 @@
+"""What goes next, what is asked again, what is final. Pure: `now` is a monotonic time in seconds.
+
+    admit ──▶ waiting ──next──▶ in flight ──answered──▶ final
+                 ▲                  │ failed
+                 │                  ▼
+                 └── due ◀── to be asked again, after its delay
+
+The limits, the breaker, the budget and the verdict on a failure are those of the daemon.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections import deque
+from dataclasses import dataclass, field, replace
+from itertools import count
+from typing import TYPE_CHECKING, Final
+
+from igentai.batch.access import Access
+from igentai.batch.request import Query, call_of
+from igentai.batch.result import BROKE_OFF, BUDGET, STOPPED, Failure, Result, Usage
+from igentai.batch.retrying import again
+from igentai.budget import Budget
+from igentai.errors import FailureKind, ProviderError
+from igentai.prices import PriceTable
+from igentai.retry import GiveUp, ProviderOut
+from igentai.tokens import TokenRatio, estimate_messages
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from random import Random
+
+    from igentai.batch.options import Options
+    from igentai.batch.route import Route
+    from igentai.limits import Reservation
+    from igentai.providers.base import Call, Reply
+
+LONGEST_REFUSED_S: Final = 600.0
+"""A prompt that has met nothing but 429s for so long is given up."""
+
+
+@dataclass(slots=True)
+class Asking:
+    """One prompt on its way. `attempts` counts calls, `tries` those that were not turned away with a 429."""
+
+    index: int
+    query: Query
+    attempts: int = 0
+    tries: int = 0
+    failed_on: frozenset[str] = frozenset()
+    refused_since: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flight:
+    """One call under way. `place` is that of its route."""
+
+    number: int
+    asking: Asking = field(repr=False)
+    place: int
+    call: Call = field(repr=False)
+    taken: Reservation
+    sent_at: float
+    tokens_in: int
+    bound_usd: float
+
+
+class Schedule:
+    """Decides for one batch.
+
+    Args:
+        routes: whom to ask, in order of preference where weights leave it open; at least one.
+        options: see there.
+        rng: for jitter.
+    """
+
+    def __init__(self, routes: Sequence[Route], options: Options, rng: Random) -> None:
+        self._routes = tuple(routes)
+        self._options = options
+        self._rng = rng
+        self._prices = PriceTable(options.prices)
+        self._ratios = TokenRatio()
+        self.budget = Budget(options.budget_usd, options.spent_usd)
+        limited = options.tokens_per_minute is not None or any(r.tokens_per_minute for r in routes)
+        self._counts_tokens = limited or options.budget_usd is not None
+        self.accesses: dict[str, Access] = {}
+        for route in routes:
+            self.accesses.setdefault(route.provider, Access(route, options, rng))
+        self._sent = [0] * len(self._routes)
+        self._waiting: deque[Asking] = deque()
+        self._due: list[tuple[float, int, Asking]] = []
+        self._numbers = count(1)
+        self.flights: dict[int, Flight] = {}
+        self._finals: list[Result] = []
+        self.stopped: str | None = None
+
+    # -- what is there --------------------------------------------------------------------------------------------
+
+    @property
+    def first_route(self) -> Route:
+        return self._routes[0]
+
+    @property
+    def running(self) -> int:
+        return len(self.flights)
+
+    @property
+    def retrying(self) -> int:
+        return len(self._due)
+
+    @property
+    def unresolved(self) -> int:
+        """Prompts admitted and not final."""
+        return len(self._waiting) + len(self._due) + len(self.flights)
+
+    @property
+    def wants(self) -> bool:
+        """Whether another prompt may be read now."""
+        if self.stopped is not None:
+            return True  # it is marked and final at once
+        return (
+            not self._waiting
+            and len(self.flights) < self._options.max_concurrency
+            and self.unresolved < self._options.unresolved
+        )
+
+    @property
+    def all_out(self) -> tuple[str, str] | None:
+        """The kind of failure and the reason why no route can be asked any more, None while one can."""
+        reasons = [self.accesses[route.provider].out_for(route.model) for route in self._routes]
+        return None if None in reasons else reasons[0]
+
+    def cost_known(self) -> str | None:
+        """The first route whose price nobody knows, as `provider:model`; None where all are known."""
+        return next((r.key for r in self._routes if self._prices.price(r.provider, r.model) is None), None)
+
+    def take_finals(self) -> list[Result]:
+        """Results that came to be without a call; each is given out once."""
+        finals, self._finals = self._finals, []
+        return finals
+
+    # -- what happens ---------------------------------------------------------------------------------------------
+
+    def admit(self, index: int, query: Query) -> None:
+        """A prompt has been read."""
+        asking = Asking(index, query)
+        if self.stopped is not None:
+            self._finals.append(self._failure(asking, STOPPED, self.stopped))
+        else:
+            self._waiting.append(asking)
+
+    def next(self, now: float) -> Flight | None:
+        """The next call to make, None where nothing may go now: ask `wait_s`, and look at `take_finals`."""
+        while self.stopped is None and len(self.flights) < self._options.max_concurrency:
+            again_now = bool(self._due) and self._due[0][0] <= now
+            if not again_now and not self._waiting:
+                return None
+            asking = self._due[0][2] if again_now else self._waiting[0]
+            flight = self._send(asking, now)
+            if isinstance(flight, Flight):
+                self._drop_front(again_now)
+                return flight
+            if flight is None:
+                return None
+            self._drop_front(again_now)
+            self._finals.append(self._failure(asking, *flight))
+        return None
+
+    def wait_s(self, now: float) -> float:
+        """Seconds until `next` may have something; inf where only an answer or another prompt brings it."""
+        if self.stopped is not None or len(self.flights) >= self._options.max_concurrency:
+            return math.inf
+        soonest = self._due[0][0] - now if self._due else math.inf
+        if self._waiting or soonest <= 0:
+            asking = self._due[0][2] if soonest <= 0 else self._waiting[0]
+            held = min(self._held_s(place, asking, now) for place in range(len(self._routes)))
+            soonest = min(held, soonest) if soonest > 0 else held
+        return max(0.0, soonest)
+
+    def answered(self, flight: Flight, reply: Reply, now: float) -> Result:
+        """A reply came. One that broke off is final too: what came was paid for, and is never asked again unsaid."""
+        self.flights.pop(flight.number)
+        route, asking = self._routes[flight.place], flight.asking
+        access = self.accesses[route.provider]
+        access.answered(now, flight.number, flight.taken, reply.tokens_in + reply.tokens_out)
+        if reply.usage_reported and flight.tokens_in:
+            ratio = max(self._ratios.ratio(route.key), 1e-6)
+            self._ratios.observe(route.key, round(flight.tokens_in / ratio), reply.tokens_in)
+        cost = reply.cost_usd
+        if cost is None:
+            cost = self._prices.cost(
+                route.provider, route.model, reply.tokens_in, reply.tokens_out, reply.tokens_cached
+            )
+        self.budget.settle(flight.number, cost if cost is not None else 0.0)
+        error = None
+        if reply.finish == "cut":
+            error = Failure(BROKE_OFF, f"{route.provider}: the reply broke off; its text is what came of it")
+            self._stop_at(asking, error)
+        return Result(
+            index=asking.index,
+            id=asking.query.id,
+            text=reply.text,
+            error=error,
+            usage=Usage(reply.tokens_in, reply.tokens_out, reply.tokens_cached, reply.usage_reported),
+            cost_usd=cost,
+            attempts=asking.attempts,
+            provider=route.provider,
+            model=reply.model or route.model,
+            latency_ms=reply.latency_ms,
+            finish=reply.finish,
+        )
+
+    def failed(self, flight: Flight, error: ProviderError, now: float) -> Result | None:
+        """A call came to nothing. The result where that is final, None where it is asked again."""
+        self.flights.pop(flight.number)
+        route, asking = self._routes[flight.place], flight.asking
+        access = self.accesses[route.provider]
+        access.failed(now, flight.number, flight.taken, error)
+        self._settle_failed(flight, error)
+        if error.kind is FailureKind.RATE_LIMITED:
+            asking.refused_since = asking.refused_since if asking.refused_since is not None else flight.sent_at
+        else:
+            asking.tries += 1
+            asking.refused_since = None
+        verdict = again(error, max(1, asking.tries), self._options, self._rng, route)
+        if isinstance(verdict, ProviderOut):
+            reason = f"{verdict.reason}: {verdict.remedy}"
+            access.put_out(error.kind.value, reason, route.model if verdict.scope == "model" else None)
+        over = isinstance(verdict, GiveUp) or (isinstance(verdict, ProviderOut) and self.all_out is not None)
+        if asking.refused_since is not None and now - asking.refused_since > LONGEST_REFUSED_S:
+            over = True
+        if over:
+            failure = Failure(error.kind.value, error.detail, error.status)
+            self._stop_at(asking, failure)
+            took = round((now - flight.sent_at) * 1000)
+            return replace(self._made(asking, failure, route), latency_ms=took)
+        asking.failed_on |= {route.key}
+        after_s = 0.0 if isinstance(verdict, ProviderOut) else getattr(verdict, "after_s", 0.0)
+        elsewhere = any(
+            r.key not in asking.failed_on and self.accesses[r.provider].out_for(r.model) is None for r in self._routes
+        )
+        heapq.heappush(self._due, (now + (0.0 if elsewhere else after_s), next(self._numbers), asking))
+        return None
+
+    def stop(self, reason: str, now: float) -> list[Result]:
+        """Nothing more is asked: marks what runs, what waits and whatever is admitted from now on."""
+        self.stopped = self.stopped or reason
+        results = []
+        for flight in self.flights.values():
+            route = self._routes[flight.place]
+            self.accesses[route.provider].failed(
+                now, flight.number, flight.taken, ProviderError(FailureKind.INTERNAL, "called off")
+            )
+            self.budget.lost(flight.number)
+            results.append(self._failure(flight.asking, STOPPED, self.stopped))
+        rest = [*(asking for _, _, asking in self._due), *self._waiting]
+        results += [self._failure(asking, STOPPED, self.stopped) for asking in rest]
+        self.flights.clear()
+        self._due.clear()
+        self._waiting.clear()
+        return results
+
+    # -- sending --------------------------------------------------------------------------------------------------
+
+    def _send(self, asking: Asking, now: float) -> Flight | tuple[str, str] | None:
+        """The flight; or kind and reason where it can never go; or None where it has to wait."""
+        usable = [p for p, r in enumerate(self._routes) if self._usable(r, now)]
+        if not usable:
+            return self.all_out or (FailureKind.INTERNAL.value, "no provider can be asked")
+        fresh = [p for p in usable if self._routes[p].key not in asking.failed_on] or usable
+        reasons: list[tuple[str, str]] = []
+        held = False
+        for place in sorted(fresh, key=lambda p: self._sent[p] / self._routes[p].weight):
+            route = self._routes[place]
+            access = self.accesses[route.provider]
+            call = call_of(asking.query, route.model, self._options)
+            tokens_in = self._tokens_in(route.key, call)
+            tokens = tokens_in + call.max_tokens
+            too_large = access.too_large(tokens)
+            if too_large is not None:
+                reasons.append((FailureKind.REFUSED.value, too_large))
+                continue
+            bound = self._bound(route, call)
+            if not self.budget.can(bound):
+                reasons.append((BUDGET, f"it could cost ${bound:.6f}, and ${self.budget.left:.6f} of the budget is left"))
+                held = held or bool(self.flights)  # what is under way may cost less than was reserved
+                continue
+            if access.wait_s(now, tokens) > 0:
+                held = True
+                continue
+            return self._flight(asking, place, call, tokens_in, bound, now)
+        return None if held else reasons[0]
+
+    def _flight(self, asking: Asking, place: int, call: Call, tokens_in: int, bound: float, now: float) -> Flight:
+        access = self.accesses[self._routes[place].provider]
+        number = next(self._numbers)
+        taken = access.take(now, tokens_in + call.max_tokens, number)
+        self.budget.reserve(number, bound)
+        asking.attempts += 1
+        self._sent[place] += 1
+        flight = Flight(number, asking, place, call, taken, now, tokens_in, bound)
+        self.flights[number] = flight
+        return flight
+
+    def _held_s(self, place: int, asking: Asking, now: float) -> float:
+        route = self._routes[place]
+        access = self.accesses[route.provider]
+        if access.out_for(route.model) is not None:
+            return math.inf
+        call = call_of(asking.query, route.model, self._options)
+        if not self.budget.can(self._bound(route, call)):
+            return math.inf
+        return access.wait_s(now, self._tokens_in(route.key, call) + call.max_tokens)
+
+    def _usable(self, route: Route, now: float) -> bool:
+        access = self.accesses[route.provider]
+        if access.out_for(route.model) is not None:
+            return False
+        if (reason := access.silent(now)) is not None:
+            access.put_out(FailureKind.TIMEOUT.value, f"{reason}: check its address and the network, then run again")
+            return False
+        return True
+
+    def _tokens_in(self, key: str, call: Call) -> int:
+        """What the prompt counts against the tokens a minute; a cheap figure where nothing depends on it."""
+        if not self._counts_tokens:
+            return 0
+        return math.ceil(estimate_messages(call.messages) * self._ratios.ratio(key))
+
+    def _bound(self, route: Route, call: Call) -> float:
+        if self.budget.limit is None:
+            return 0.0
+        tokens_in = self._ratios.upper_bound(route.key, call.messages)
+        return self._prices.upper_bound(route.provider, route.model, tokens_in, call.max_tokens) or 0.0
+
+    def _drop_front(self, retried: bool) -> None:
+        if retried:
+            heapq.heappop(self._due)
+        else:
+            self._waiting.popleft()
+
+    # -- ending ---------------------------------------------------------------------------------------------------
+
+    def _settle_failed(self, flight: Flight, error: ProviderError) -> None:
+        if cost_unknown(error):
+            self.budget.lost(flight.number)
+        else:
+            self.budget.give_back(flight.number)
+
+    def _failure(self, asking: Asking, kind: str, reason: str) -> Result:
+        failure = Failure(kind, reason)
+        if kind != STOPPED:
+            self._stop_at(asking, failure)
+        return self._made(asking, failure, None)
+
+    def _made(self, asking: Asking, failure: Failure, route: Route | None) -> Result:
+        return Result(
+            index=asking.index,
+            id=asking.query.id,
+            text="",
+            error=failure,
+            usage=None,
+            cost_usd=0.0,
+            attempts=asking.attempts,
+            provider=route.provider if route else "",
+            model=route.model if route else "",
+            latency_ms=0,
+        )
+
+    def _stop_at(self, asking: Asking, failure: Failure) -> None:
+        if self._options.fail_fast and self.stopped is None:
+            self.stopped = f"not asked to the end: number {asking.index} failed ({failure.kind}) and fail_fast was said"
+
+
+def cost_unknown(error: ProviderError) -> bool:
+    """Whether a failed call may have been billed. A refusal by status costs nothing."""
+    refused = error.status is not None and not 200 <= error.status < 300
+    return not refused and error.kind in (FailureKind.TIMEOUT, FailureKind.RESET, FailureKind.GARBAGE)
