@@ -345,6 +345,39 @@ def export(
         raise UsageError(f"cannot write {output}: {error.strerror}; choose another -o") from None
 
 
+@app.command(rich_help_panel="Results")
+def replay(
+    topic: Annotated[str, typer.Argument(help="A topic, or the name of its folder.")],
+    policy: opt.PolicyName = opt.PolicyChoice.fixed,
+    outputs: opt.Outputs = None,
+    as_json: opt.Json = False,
+    config: opt.Config = None,
+) -> None:
+    """How another policy would have fared with the answers that a topic has paid for. Makes no request."""
+    from dataclasses import asdict
+
+    from igentai_orchestrator.core import replay as again
+    from igentai_orchestrator.core.asking import expected_cost
+    from igentai_orchestrator.run import price_table
+    from igentai_orchestrator.shell.archive import Archive, Reader
+
+    settings = _settings(outputs=outputs, config=config)
+    folder = _folder(topic, settings)
+    spec = Archive(settings.outputs).load_spec(folder)
+    prices = price_table(settings)
+    costs = {m.key: expected_cost(prices, m.provider, m.model, 40) for m in spec.models}
+    answers = again.recorded(Reader(settings.outputs / folder).history())
+    was, would = again.as_it_was(answers), again.replay(answers, spec, policy.value, costs)
+    if as_json:
+        typer.echo(orjson.dumps({"was": asdict(was), "would": asdict(would)}).decode())
+        return
+    typer.echo(f"{'of the answers':>15} {'as it was':>22} {policy.value:>22}")
+    for (share, found, usd), (_, other, other_usd) in zip(was.at, would.at, strict=True):
+        left, right = f"{found} for ${usd:.4f}", f"{other} for ${other_usd:.4f}"
+        typer.echo(f"{share:>14.0%}  {left:>21} {right:>22}")
+    typer.echo(f"{would.answers} answers; {would.substitutes:.0%} of them stood in for one that was never asked for")
+
+
 def _folder(topic: str, settings: Settings) -> str:
     from igentai_orchestrator.shell.archive import Archive
 

@@ -86,7 +86,7 @@ class Daemon:
         self.settings = settings
         self.log = logs.get()
         self.started_at = time.monotonic()
-        self.prices = _price_table(settings)
+        self.prices = price_table(settings)
         self.terms: dict[str, ProviderTerms] = {}
         arrangement = Arrangement(
             producers=settings.producers,
@@ -473,7 +473,8 @@ class Daemon:
         """Write metrics.json and state.json while a topic runs, and keep watchers up to date."""
         while True:
             await asyncio.sleep(PROJECT_EVERY_S)
-            if self.spec is not None and self.desk.books.campaign is not None and self._close is None:
+            # Not while it is being closed: the archive is busy with its last words then and takes no more.
+            if self.spec is not None and self.desk.phase in (Phase.RUNNING, Phase.FINISHING):
                 self.archive.write_metrics(self.metrics_document("running", None))
                 self._write_state("running", None)
             self.tell_watchers()
@@ -502,7 +503,8 @@ class Daemon:
         return Handover(self._secret, specs, None, self.settings.log_level)
 
 
-def _price_table(settings: Settings) -> PriceTable:
+def price_table(settings: Settings) -> PriceTable:
+    """The published prices, with those of igentai.toml on top."""
     overrides = {
         key: Price(price.input, price.output, price.cached if price.cached is not None else price.input)
         for key, price in settings.prices.items()

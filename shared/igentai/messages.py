@@ -297,10 +297,8 @@ def decode(data: Any) -> Message:
     if kind is None:
         raise FrameError("unknown message type; the peer is not an igentai of this version")
     message = _build(kind, data)
-    if kind is AttributeBatch:
-        keys, rest = divmod(len(message.known), KEY_BYTES)
-        if rest or len(message.attributes) + keys > MAX_ATTRIBUTES:
-            raise FrameError(f"an AttributeBatch holds more than {MAX_ATTRIBUTES} attributes, or a part of a key")
+    if kind is AttributeBatch and len(message.attributes) + len(message.known) // KEY_BYTES > MAX_ATTRIBUTES:
+        raise FrameError(f"an AttributeBatch holds more than {MAX_ATTRIBUTES} attributes")
     return typing.cast("Message", message)
 
 

@@ -180,6 +180,24 @@ async def test_a_slider_sets_a_share_and_auto_gives_it_back() -> None:
         assert face.weights_seen[-1] == {key: None}
 
 
+async def test_a_topic_that_is_overwritten_is_listed_from_its_new_beginning() -> None:
+    face = birds(900)
+    async with daemon(face) as server, chromium() as tab:
+        await tab.open(f"http://127.0.0.1:{server.port}/")
+        await tab.until("document.querySelector('#attributes-count').textContent.startsWith('900')")
+        await tab.click("#new-topic")
+        await tab.fill("#f-topic", "Birds of the world")
+        await tab.click("#start-go")
+        await tab.until("!document.querySelector('#start-again').hidden")
+        await tab.click("#start-overwrite")
+        await tab.until("!document.querySelector('#start').open")
+        face.worlds["birds_of_the_world"].texts = ["The first of the new run"]
+        face.worlds["birds_of_the_world"].unique = 1
+        face.changed()
+        await tab.until("document.querySelector('#attributes-count').textContent.startsWith('1,')")
+        assert await shown(tab) == ["The first of the new run"]
+
+
 async def test_export_links_lead_to_the_topic_in_view() -> None:
     async with opened(birds()) as tab:
         for kind in ("txt", "csv", "jsonl", "sqlite"):

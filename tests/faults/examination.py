@@ -86,6 +86,7 @@ class Witnessed:
         self.folder = folder
         self.faults: list[str] = []
         self.longest = b""
+        self.answers = 0  # in the ledger at the end
 
     def fault(self, what: str) -> None:
         if what not in self.faults:
@@ -147,6 +148,7 @@ class Witnessed:
             rows = rows_of(ledger)
             if (said := ledger.execute("PRAGMA integrity_check").fetchone()[0]) != "ok":
                 self.fault(f"the ledger is damaged: {said}")
+        self.answers = sum(not row.status.startswith("failed:") for row in rows)
         self._acked(seen, rows, data.count(b"\n"))
         lines, rest = whole_lines(data)
         if rest:

@@ -155,7 +155,8 @@ class Episode:
         seen, served = noted(self._notes), self._source.served()
         figures = self.figures
         figures.lines = self._topic.glance()
-        figures.served, figures.spooled, figures.faults = len(served), len(seen.spooled), self._topic.faults
+        figures.served, figures.spooled, figures.answers = len(served), len(seen.spooled), self._topic.answers
+        figures.faults = self._topic.faults
         figures.seconds = time.monotonic() - began
         return figures
 
@@ -268,7 +269,7 @@ async def episode(
     latency_s: float = 0.05,
 ) -> Figures:
     """One episode in an empty `folder`. `bugs` are planted into every process of it."""
-    async with provider(folder, latency_s=latency_s) as source:
+    async with provider(folder, latency_s=latency_s, style="numbered") as source:
         notes = f"witness={folder / 'witness.jsonl'}"
         async with zygote(source.variables([notes, *bugs])) as daemons:
             return await Episode(folder, kills, Random(seed), source, places=places, only=only).run(daemons)

@@ -44,7 +44,10 @@ class Provider:
 
 def planted(plants: Sequence[str]) -> dict[str, str]:
     """What has `plants` planted into a process and those that it starts."""
-    return {"PYTHONPATH": f"{SITE}:{REPOSITORY}", "FAULT_PLANTS": ",".join(plants)} if plants else {}
+    if not plants:
+        return {}
+    places = [SITE, REPOSITORY, *(REPOSITORY / name for name in ("orchestrator", "producer", "shared"))]
+    return {"PYTHONPATH": ":".join(map(str, places)), "FAULT_PLANTS": ",".join(plants)}
 
 
 @asynccontextmanager

@@ -46,6 +46,7 @@ WEIGHT_CHANGE: Final = 0.05
 EXIT_ALL_FAILED: Final = 1
 EXIT_NO_PROVIDER: Final = 3
 SHUTDOWN_LEAVE_S: Final = 1.5
+SETTLE_S: Final = 0.5  # beyond the drain, for commits; on a full disk they do not come, and spools keep the answers
 
 
 class Phase(StrEnum):
@@ -82,8 +83,8 @@ class Desk:
             facts.ProducerJoined: self._joined,
             facts.ProducerLeft: self._left,
             facts.ProducerReady: self._ready,
-            facts.AnswerArrived: lambda f, now: take_answer(self.books, f.link, f.batch, now),
-            facts.FailureArrived: lambda f, now: take_failure(self.books, f.link, f.failure, now),
+            facts.AnswerArrived: self._answered,
+            facts.FailureArrived: self._failed,
             facts.StatusArrived: self._status,
             facts.SpoolTaken: self._spool_taken,
             facts.Committed: self._committed,
@@ -199,7 +200,8 @@ class Desk:
             for flight in books.flights:
                 if flight.sent_at is not None:
                     orders += give_up_lost(books, flight, "the topic was stopped before it was answered", now)
-        if len(books.flights) or not books.journal.settled:
+        overdue = self.shutting_down and now >= self._finish_by + SETTLE_S
+        if not overdue and (len(books.flights) or not books.journal.settled):
             return orders
         assert books.campaign is not None
         assert self._closing is not None
@@ -335,6 +337,16 @@ class Desk:
             orders.append(Exit(0))
         return orders
 
+    def _answered(self, fact: facts.AnswerArrived, now: float) -> list[Order]:
+        if self.phase is Phase.CLOSING:  # too late for the ledger: it waits in its spool, unacknowledged
+            return []
+        return take_answer(self.books, fact.link, fact.batch, now)
+
+    def _failed(self, fact: facts.FailureArrived, now: float) -> list[Order]:
+        if self.phase is Phase.CLOSING:
+            return []
+        return take_failure(self.books, fact.link, fact.failure, now)
+
     def _ready(self, fact: facts.ProducerReady, now: float) -> list[Order]:
         link = self.books.roster.get(fact.link)
         if link is not None and fact.free > 0:
@@ -401,7 +413,7 @@ class Desk:
     def _dispatch(self, dispatch: Dispatch, now: float) -> list[Order]:
         books = self.books
         flight = books.flights.get(dispatch.assignment_id)
-        if flight is None:
+        if flight is None or self.phase is Phase.CLOSING:
             return []
         link = books.roster.of_run(flight.run_id)
         if link is None or self._asked_to_stop or self.storage_trouble is not None:
@@ -458,7 +470,7 @@ class Desk:
 
     def _weights_set(self, fact: facts.WeightsSet, now: float) -> list[Order]:
         campaign = self.books.campaign
-        if campaign is None:
+        if campaign is None or self.phase is Phase.CLOSING:
             return []
         said = ", ".join(f"{k} {'free' if v is None else f'{v:.0%}'}" for k, v in fact.weights.items())
         event = EventRecord("weights", f"{fact.by} set {said}", outlook.as_json(dict(fact.weights)))
@@ -483,7 +495,7 @@ class Desk:
 
     def _unmerge(self, fact: facts.MergeUndone, now: float) -> list[Order]:
         campaign = self.books.campaign
-        if campaign is None or campaign.groups.merge_of(fact.number) is None:
+        if campaign is None or self.phase is Phase.CLOSING or campaign.groups.merge_of(fact.number) is None:
             return []
         event = EventRecord("unmerge", "a person took it out of its group", outlook.as_json({"number": fact.number}))
         campaign.absorb(event, now)

@@ -1,4 +1,4 @@
-"""Near-duplicates, grouped and never dropped: each merge is told with its reason, kept in the ledger, and can be undone.
+"""Near-duplicates, grouped and never dropped: each merge is told with its reason, recorded, and can be undone.
 
 Finding them costs some microseconds an attribute, so it runs behind the answers, a slice a tick. What it finds follows
 from the order of the attributes alone, so after a restart it is found again; only what is new is recorded.

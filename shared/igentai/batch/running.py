@@ -88,7 +88,8 @@ class Batch:
             GroupCommit[tuple[bytes, Result]](cache.write, _nothing, self._wake.set) if cache else None
         )
         self._read = 0
-        self._landed = True  # whether something changed since the schedule was last asked
+        self._news = False  # whether something ended since the last word of progress
+        self._fault: Exception | None = None
         self._uncommitted = 0
 
     async def results(self, source: Source[Prompt | Unasked]) -> AsyncGenerator[Result, None]:
@@ -99,37 +100,50 @@ class Batch:
             StorageError: the journal or the cache cannot be written.
             Exception: whatever the source raises.
         """
-        feed = Feed(source, self._wake.set)
-        self._feed = feed
+        feed = self._feed = Feed(source, self._wake.set)
+        commits = [c for c in (self._journal_commit, self._cache_commit) if c is not None]
+        ended: BaseException | None = None
         async with asyncio.TaskGroup() as group:
             self._group = group
-            commits = [c for c in (self._journal_commit, self._cache_commit) if c is not None]
-            committing = [group.create_task(commit.run()) for commit in commits]
+            helpers = [group.create_task(commit.run()) for commit in commits]
             reading = group.create_task(feed.run()) if feed.asynchronous else None
-            given = 0
             try:
-                while True:
-                    self._step(feed)
-                    result = self._collector.take()
-                    if result is not None:
-                        yield result
-                        given += 1
-                        if given % BREATHER == 0:
-                            await asyncio.sleep(0)
-                    elif self._over(feed):
-                        break
-                    else:
-                        await self._something()
-            finally:
-                self._cancel_calls()
-                if reading is not None:
-                    reading.cancel()
-                for commit in commits:
-                    commit.close()
-                if committing:
-                    await asyncio.wait(committing)
-                self._count_up()
-        self._raise_write_error()
+                async for result in self._in_order(feed):
+                    yield result
+            except BaseException as error:  # kept until the group is empty: it would wrap even a GeneratorExit
+                ended = error
+            self._cancel_calls()
+            if reading is not None:
+                reading.cancel()
+            for commit in commits:
+                commit.close()
+            if helpers:
+                await asyncio.wait(helpers)
+            self._count_up()
+        if ended is not None:
+            raise ended
+        self._raise_faults()
+
+    async def _in_order(self, feed: Feed[Prompt | Unasked]) -> AsyncGenerator[Result, None]:
+        given = 0
+        while True:
+            self._step(feed)
+            self._tell()
+            result = self._collector.take()
+            if result is not None:
+                yield result
+                given += 1
+                if given % BREATHER == 0:
+                    await asyncio.sleep(0)
+            elif self._over(feed):
+                return
+            else:
+                await self._something()
+
+    def _tell(self) -> None:
+        if self._news and self._options.on_progress is not None:
+            self._news = False
+            self._options.on_progress(self.progress())
 
     def progress(self) -> Progress:
         """How far it is."""
@@ -147,7 +161,7 @@ class Batch:
 
     def _step(self, feed: Feed[Prompt | Unasked]) -> None:
         """Read what is wanted and start what may go."""
-        self._raise_write_error()
+        self._raise_faults()
         self._wake.clear()
         schedule = self.schedule
         now = time.monotonic()
@@ -155,7 +169,7 @@ class Batch:
             while (flight := schedule.next(now)) is not None:
                 self._start(flight)
             self._take_finals()
-            if schedule.stopped is not None and self._tasks:
+            if schedule.stopped is not None and schedule.unresolved:
                 self._stop(now)
             if feed.ended or not schedule.wants or not self._collector.admits(self._read):
                 return
@@ -235,7 +249,10 @@ class Batch:
             outcome = ProviderError(FailureKind.INTERNAL, f"a fault in the client of a provider: {type(error).__name__}")
             self.record.fault(flight, error)
         self._tasks.pop(flight.number, None)
-        self._take_outcome(flight, outcome)
+        try:
+            self._take_outcome(flight, outcome)
+        except Exception as error:  # raised where the consumer is: out of a task it would cancel whoever waits
+            self._fault = error
         self._wake.set()
 
     def _take_outcome(self, flight: Flight, outcome: Reply | ProviderError) -> None:
@@ -306,10 +323,11 @@ class Batch:
         self._collector.put(result.index, result)
         if result.error is not None and result.error.kind != STOPPED:
             self.record.gave_up(result)
-        if self._options.on_progress is not None:
-            self._options.on_progress(self.progress())
+        self._news = True
 
-    def _raise_write_error(self) -> None:
+    def _raise_faults(self) -> None:
+        if self._fault is not None:
+            raise self._fault
         for commit in (self._journal_commit, self._cache_commit):
             if commit is not None and commit.error is not None:
                 raise commit.error

@@ -80,6 +80,8 @@ class Schedule:
         self._options = options
         self._rng = rng
         self._prices = PriceTable(options.prices)
+        # Asked now, for the price list takes 0.2 s to load and no reply should wait for it.
+        self._unpriced = next((r.key for r in routes if self._prices.price(r.provider, r.model) is None), None)
         self._ratios = TokenRatio()
         self.budget = Budget(options.budget_usd, options.spent_usd)
         limited = options.tokens_per_minute is not None or any(r.tokens_per_minute for r in routes)
@@ -131,9 +133,10 @@ class Schedule:
         reasons = [self.accesses[route.provider].out_for(route.model) for route in self._routes]
         return None if None in reasons else reasons[0]
 
-    def cost_known(self) -> str | None:
+    @property
+    def unpriced(self) -> str | None:
         """The first route whose price nobody knows, as `provider:model`; None where all are known."""
-        return next((r.key for r in self._routes if self._prices.price(r.provider, r.model) is None), None)
+        return self._unpriced
 
     def take_finals(self) -> list[Result]:
         """Results that came to be without a call; each is given out once."""

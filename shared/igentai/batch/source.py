@@ -14,7 +14,8 @@ Source: TypeAlias = Iterable[T] | AsyncIterable[T]
 
 
 class Feed(Generic[T]):
-    """Reads a source. An ordinary iterable is read at once when asked; an asynchronous one by `run`, one item ahead.
+    """Reads a source. An ordinary iterable is read at once when asked; an asynchronous one by `run`, at most two
+    items ahead.
 
     Args:
         source: see above.
@@ -41,8 +42,7 @@ class Feed(Generic[T]):
                 self.ended = True
                 return None
         if self._ahead:
-            item = self._ahead.pop()
-            return (item,)
+            return (self._ahead.pop(0),)
         if self.error is not None:
             raise self.error
         self._wanted.set()

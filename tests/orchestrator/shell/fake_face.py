@@ -136,6 +136,7 @@ class World:
     unique: int = 0
     cost: float = 0.0
     producers: int = 8
+    started: datetime = START
     models: dict[str, Model] = field(default_factory=dict)
     series: list[list[float]] = field(default_factory=lambda: [[0, 0, 0, 0]])
     leaves: dict[str, list[int]] = field(default_factory=dict)
@@ -195,8 +196,8 @@ class World:
             "stop_reason": self.stop_reason,
             "unique_attributes": self.unique,
             "cost_usd": round(self.cost, 4),
-            "started": START.isoformat(),
-            "updated": (START + timedelta(seconds=self.elapsed)).isoformat(),
+            "started": self.started.isoformat(),
+            "updated": (self.started + timedelta(seconds=self.elapsed)).isoformat(),
         }
 
     def attribute(self, number: int) -> dict[str, Any]:
@@ -403,6 +404,9 @@ class FakeFace:
         if key in self.worlds and not (request.overwrite or request.resume):
             raise TopicError(f"{key} exists already; say overwrite or resume")
         world = World(key, request.topic, request.budget, request.max_attributes, producers=request.producers or 4)
+        world.started = START + timedelta(minutes=len(self.requests_seen))
+        if self.running == key:
+            self.running = None
         if self.running is not None:
             world.status = "queued"
             self.queue.append(key)

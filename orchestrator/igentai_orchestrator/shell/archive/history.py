@@ -68,6 +68,12 @@ class History:
             connection.close()
 
 
+def last_id(connection: sqlite3.Connection) -> int:
+    """The id of the newest record."""
+    query = " UNION ALL ".join(f"SELECT max(id) FROM {table}" for table in _READERS)  # noqa: S608  names of this file
+    return max((found for (found,) in connection.execute(query) if found is not None), default=0)
+
+
 def _in_order(connection: sqlite3.Connection, last_id: int) -> Iterator[Record]:
     def numbered(table: str, read: Callable[[rows.Row], Record]) -> Iterator[tuple[Any, ...]]:
         for row in connection.execute(rows.SELECT_HISTORY[table], (last_id,)):

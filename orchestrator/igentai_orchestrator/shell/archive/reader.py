@@ -20,7 +20,7 @@ from igentai.errors import StorageError
 from igentai_orchestrator.shell.archive import ledger
 from igentai_orchestrator.shell.archive.attributes import AttributeRow, Filter, Naming, Provenance
 from igentai_orchestrator.shell.archive.export import ExportFormat, pieces
-from igentai_orchestrator.shell.archive.history import connect_readonly
+from igentai_orchestrator.shell.archive.history import History, connect_readonly, last_id
 from igentai_orchestrator.shell.archive.namings import Namings
 
 if TYPE_CHECKING:
@@ -106,6 +106,11 @@ class Reader:
     def export(self, fmt: ExportFormat) -> Iterator[bytes]:
         """The topic as it is now, as one file in pieces; see `export.pieces`. Blocking, like all of this."""
         return pieces(self, fmt)
+
+    def history(self) -> History:
+        """Every record so far, in the order in which it was written."""
+        with self._one_at_a_time, _told(self._path):
+            return History(self._path, last_id(self._open()))
 
     def copy_to(self, path: Path) -> None:
         """A whole, self-contained copy of the ledger as it is now."""
