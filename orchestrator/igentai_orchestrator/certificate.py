@@ -35,21 +35,22 @@ PRODUCER: Final = "producer"
 SECRET: Final = "secret"  # noqa: S105  the name of a file
 CA_DAYS: Final = 3650
 DAYS: Final = 825  # what browsers once allowed at most; ours to choose, and long enough to be forgotten
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 BACKDATED: Final = timedelta(hours=1)  # for machines whose clocks are a little behind
 
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """What `issue` left in `folder`: the files it wrote, and until when the certificates are good."""
+    """What `issue` left: the files it wrote, the orchestrator's names, and until when all certificates are good."""
 
-    folder: Path
     written: tuple[Path, ...]
+    names: tuple[str, ...]
     ends: datetime
 
 
 def local_names() -> list[str]:
     """The names and addresses under which producers most likely know this machine."""
-    names = ["localhost", "127.0.0.1", "::1", socket.gethostname()]
+    names = [socket.gethostname()]
     for family, somewhere in ((socket.AF_INET, "192.0.2.1"), (socket.AF_INET6, "2001:db8::1")):
         try:
             with socket.socket(family, socket.SOCK_DGRAM) as probe:
@@ -64,14 +65,21 @@ def issue(folder: Path, hosts: Sequence[str], *, renew: bool = False, now: datet
     """Make in `folder` whatever of it is not there yet.
 
     Args:
-        hosts: names and addresses that the orchestrator's certificate is for.
+        hosts: names and addresses that the orchestrator's certificate is for; empty: those of the certificate that
+            is there, or else of this machine. Those of loopback come on top.
         renew: make the certificates and their keys anew; the authority and the secret stay.
 
     Raises:
         ConfigurationError: the folder cannot be written, a name is none, or a part of an authority is missing.
     """
     moment = now or datetime.now(UTC)
-    names = [_name(host) for host in hosts]
+    known = _names_in(folder / ORCHESTRATOR / "cert.pem")
+    if hosts and known and not renew and not set(hosts) <= set(known):
+        raise ConfigurationError(
+            f"{folder} holds a certificate for {', '.join(known)}; say --renew to change the names"
+        )
+    wanted = dict.fromkeys([*(hosts or known or local_names()), *LOOPBACK])
+    names = [_name(host) for host in wanted]
     try:
         for part in (folder, folder / ORCHESTRATOR, folder / PRODUCER):
             part.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -96,7 +104,7 @@ def _issue(folder: Path, names: Sequence[x509.GeneralName], renew: bool, now: da
         for name, data in (("ca.pem", authority.public_bytes(serialization.Encoding.PEM)), (SECRET, secret)):
             if not (home / name).exists():
                 _write(home / name, data, written)
-    return Certificates(folder, tuple(written), ends)
+    return Certificates(tuple(written), tuple(_names_in(folder / ORCHESTRATOR / "cert.pem")), ends)
 
 
 def _authority(folder: Path, now: datetime, written: list[Path]) -> tuple[ec.EllipticCurvePrivateKey, x509.Certificate]:
@@ -188,6 +196,16 @@ def _name(host: str) -> x509.GeneralName:
         return x509.DNSName(host.encode("idna").decode())
     except ValueError:
         raise ConfigurationError(f"--host {host!r} is neither a name nor an address, as in 192.0.2.7") from None
+
+
+def _names_in(path: Path) -> list[str]:
+    """The names in a certificate, none where there is no such."""
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        held = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (FileNotFoundError, ValueError, x509.ExtensionNotFound):
+        return []
+    return [str(name.value) for name in held]
 
 
 def _secret(folder: Path) -> bytes:

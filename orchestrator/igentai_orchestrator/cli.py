@@ -15,7 +15,9 @@ from igentai import logs
 from igentai.errors import ConfigurationError, IgentaiError, UsageError
 from igentai_orchestrator import options as opt
 from igentai_orchestrator.commission import Commission, read_categories
-from igentai_orchestrator.settings import Settings, load, read_private
+from igentai_orchestrator.remote import cert
+from igentai_orchestrator.service import app as service
+from igentai_orchestrator.settings import Settings, load, read_secret
 
 INTERRUPTED: Final = 130
 
@@ -262,27 +264,32 @@ def producer(
     secret_file: Annotated[
         Path | None, typer.Option(help="File (0600) with the secret of the run. [env: IGENTAI_PRODUCER_SECRET_FILE]")
     ] = None,
+    ca: Annotated[Path | None, typer.Option("--ca", help="TLS: certificate of the authority.")] = None,
+    cert: Annotated[Path | None, typer.Option("--cert", help="TLS: this producer's certificate.")] = None,
+    key: Annotated[Path | None, typer.Option("--key", help="TLS: its key.")] = None,
     spool: Annotated[Path | None, typer.Option(help="Folder for answers not yet acknowledged.")] = None,
     reconnect_for: Annotated[float, typer.Option(min=0.0, help="Minutes to wait for a lost orchestrator.")] = 10.0,
     config: opt.Config = None,
     log_level: opt.LogLevel = None,
 ) -> None:
-    """One worker for an orchestrator, also on another machine. The orchestrator spawns its own by itself."""
+    """One worker for an orchestrator, also on another machine. The orchestrator spawns its own by itself.
+
+    One on another machine needs the files that `igentai cert` makes.
+    """
+    from igentai_orchestrator.remote import tls_of_producer
     from igentai_orchestrator.settings import KNOWN
     from igentai_producer.run import run
 
-    settings = _settings(producer_secret_file=secret_file, config=config, log_level=log_level)
+    settings = _settings(
+        producer_secret_file=secret_file, producer_ca=ca, producer_cert=cert, producer_key=key, config=config,
+        log_level=log_level,
+    )  # fmt: skip
     path = settings.producer_secret_file
     if path is None:
         raise ConfigurationError(
             "a producer needs the secret of its orchestrator: say --secret-file, or set IGENTAI_PRODUCER_SECRET_FILE"
         )
-    try:
-        secret = bytes.fromhex(read_private(path, "the producers' secret"))
-    except ValueError:
-        raise ConfigurationError(
-            f"{path} should hold the secret as hexadecimal digits; make one with `openssl rand -hex 32`"
-        ) from None
+    secret, tls = read_secret(path), tls_of_producer(orchestrator_addr, settings)
     specs = {}
     for name in {*KNOWN, *settings.providers}:
         try:
@@ -290,7 +297,9 @@ def producer(
         except IgentaiError:
             continue  # no key for it here: this producer will say so if it is asked
     folder = spool or Path.home() / ".local" / "state" / "igentai" / "spool"
-    code = run(orchestrator_addr, secret=secret, providers=specs, spool=folder, reconnect_for_s=60 * reconnect_for)
+    code = run(
+        orchestrator_addr, secret=secret, providers=specs, spool=folder, reconnect_for_s=60 * reconnect_for, tls=tls
+    )
     raise typer.Exit(code)
 
 
@@ -538,6 +547,10 @@ def fsck(
     if not report.findings:
         typer.echo("everything is as the ledger says")
     raise typer.Exit(0 if report.sound else 1)
+
+
+app.command(rich_help_panel="Daemon")(cert)
+app.add_typer(service, name="service", rich_help_panel="Daemon")
 
 
 @app.callback(invoke_without_command=True)

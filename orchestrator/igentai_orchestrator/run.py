@@ -10,6 +10,7 @@ Signals only set flags; nothing but the desk decides.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import secrets
 import signal
@@ -23,7 +24,7 @@ from typing import Any, Final
 
 import igentai
 from igentai import logs
-from igentai.errors import IgentaiError, NoUsableProvider
+from igentai.errors import ConfigurationError, IgentaiError, NoUsableProvider
 from igentai.handover import Handover
 from igentai.handover import encode as encode_handover
 from igentai.messages import AttributeBatch
@@ -39,17 +40,20 @@ from igentai_orchestrator.core.arrangement import Arrangement, ProviderTerms
 from igentai_orchestrator.core.desk import Desk, Phase
 from igentai_orchestrator.core.topic import TopicSpec
 from igentai_orchestrator.doorplate import Doorplate
-from igentai_orchestrator.settings import KNOWN, Settings, read_private, service_environment
+from igentai_orchestrator.settings import KNOWN, Settings, read_secret, service_environment
 from igentai_orchestrator.shell import clock
 from igentai_orchestrator.shell.archive import Archive, OpenedTopic
 from igentai_orchestrator.shell.listener import Listener
 from igentai_orchestrator.shell.notify import Notify
 from igentai_orchestrator.shell.processes import Processes
+from igentai_orchestrator.tls import TlsFiles, check_expiry, is_loopback, server_context, tls_files
+from igentai_orchestrator.tls import load as load_tls
 
 PROJECT_EVERY_S: Final = 1.0
 EMBEDDED_TIMEOUT_S: Final = 300.0
 INTERRUPTED: Final = 130
 SWITCH_INTERVAL_S: Final = 0.0005
+BEAT_WITHIN_S: Final = 5.0  # the desk ticks four times a second; one silent for longer does not work
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,11 +113,19 @@ class Daemon:
         self._watch = watch
         self._announce = announce
         self._secret = _run_secret(settings)
-        self._listener = Listener(
-            self._secret, self.dispatch, log=self.log, max_connections=max(128, 2 * settings.producers)
-        )
+        links = itertools.count(1)  # one source of numbers: what is sent to a link reaches the listener that has it
+        most = max(128, 2 * settings.producers)
+        self._listener = Listener(self._secret, self.dispatch, log=self.log, max_connections=most, links=links)
+        self._tls_files = _remote_tls(settings)
+        self._tls = server_context(self._tls_files) if self._tls_files else None
+        self._remote: Listener | None = None  # for producers on other machines; those spawned here speak no TLS
+        if self._tls is not None or not is_loopback(settings.producer_host):
+            self._remote = Listener(
+                self._secret, self.dispatch, log=self.log, max_connections=most, links=links, tls=self._tls
+            )
         self._processes = Processes(self.dispatch, log=self.log)
         self._notify = Notify(*service_environment())
+        self._beat_at = time.monotonic()
         self._facts: deque[facts.Fact] = deque()
         self._dispatching = False
         self._address = ""
@@ -141,17 +153,13 @@ class Daemon:
 
     async def _main(self, first: list[Commission], port: int | None) -> int:
         settings = self.settings
-        bound = await self._listener.start(settings.producer_host, settings.producer_port)
-        self._address = (
-            f"127.0.0.1:{bound}" if settings.producer_host == "127.0.0.1" else f"{settings.producer_host}:{bound}"
-        )
+        await self._listen(settings)
         doorplate = Doorplate(settings.outputs)
         try:
             async with asyncio.TaskGroup() as group:
-                parts = [
-                    group.create_task(self._listener.serve(), name="listener"),
-                    group.create_task(self._processes.watch(), name="processes"),
-                ]
+                for listener in self._listeners:
+                    group.create_task(listener.serve(), name="listener")
+                parts = [group.create_task(self._processes.watch(), name="processes")]
                 stop_web = await self._start_web(group, port, doorplate)
                 self._take_signals()
                 for commission in first:
@@ -163,16 +171,17 @@ class Daemon:
                     group.create_task(clock.beat(self._tick), name="clock"),
                     group.create_task(self._run_agenda(), name="agenda"),
                     group.create_task(self._project(), name="projections"),
-                    group.create_task(self._notify.watchdog(lambda: True), name="watchdog"),
+                    group.create_task(self._notify.watchdog(self.alive), name="watchdog"),
                 ]
                 self._notify.ready(f"producers on {self._address}")
                 self.log.info("daemon.ready", producers_on=self._address, page=self.web_address, pid=os.getpid())
                 await self._done.wait()
                 self._notify.stopping()
                 stop_web()
-                self._listener.close()
+                for listener in self._listeners:
+                    listener.close()
                 self._processes.kill_all()
-                for part in parts[1:]:
+                for part in parts:
                     part.cancel()
         finally:
             doorplate.remove()
@@ -180,6 +189,28 @@ class Daemon:
         if self._failure is not None:
             raise self._failure
         return self._outcome()
+
+    async def _listen(self, settings: Settings) -> None:
+        """Bind where producers connect: here, and for other machines where that is configured."""
+        if self._remote is not None:
+            remote = await self._remote.start(settings.producer_host, settings.producer_port)
+            self.log.info("daemon.remote_producers_on", host=settings.producer_host, port=remote)
+            self._warn_of_expiry()
+        here = settings.producer_port if self._remote is None else 0
+        host = settings.producer_host if self._remote is None else "127.0.0.1"
+        self._address = f"{host}:{await self._listener.start(host, here)}"
+
+    @property
+    def _listeners(self) -> list[Listener]:
+        return [self._listener] if self._remote is None else [self._listener, self._remote]
+
+    def _warn_of_expiry(self) -> None:
+        if self._tls_files is not None and (ends := check_expiry(self._tls_files.cert)) is not None:
+            self.log.warning("daemon.certificate_ends_soon", ends=f"{ends:%Y-%m-%d}", todo="igentai cert --renew")
+
+    def alive(self) -> bool:
+        """Whether the desk works: what systemd's watchdog is told. A full disk is waited for, not restarted over."""
+        return self._failure is None and self._now() - self._beat_at < BEAT_WITHIN_S
 
     def _outcome(self) -> int:
         if self._interrupted:
@@ -216,12 +247,17 @@ class Daemon:
     def _on_hangup(self) -> None:
         if self._reload is None:
             return
+        self._notify.reloading(time.monotonic_ns() // 1000)
         try:
-            self.settings = self._reload()
+            settings = self._reload()
+            if self._tls is not None and self._tls_files is not None:  # renewed certificates, in the same files
+                load_tls(self._tls, self._tls_files)
+                self._warn_of_expiry()
+            self.settings = settings
+            self.dispatch(facts.ConfigurationReloaded())
         except IgentaiError as error:
             self.log.error("daemon.reload_refused", reason=str(error))
-            return
-        self.dispatch(facts.ConfigurationReloaded())
+        self._notify.ready(f"producers on {self._address}")
 
     def _exit(self, code: int) -> None:
         if self._exit_code is None:
@@ -251,7 +287,7 @@ class Daemon:
             case orders.RecordThis():
                 self.archive.submit(order.ticket, order.record)
             case orders.Send():
-                self._listener.send(order.link, order.message)
+                self._send(order)
             case orders.Publish():
                 self.latest = order.latest
                 self.tell_watchers()
@@ -262,7 +298,7 @@ class Daemon:
             case orders.Kill():
                 self._processes.signal(order.slot, order.pid, order.how)
             case orders.Disconnect():
-                self._listener.disconnect(order.link, order.reason)
+                self._disconnect(order)
             case orders.TakeSpool():
                 self._take_spool(order.run_id)
             case orders.RemoveSpool():
@@ -273,8 +309,17 @@ class Daemon:
             case orders.Exit():
                 self._exit(order.code)
 
+    def _send(self, order: orders.Send) -> None:
+        for listener in self._listeners:  # the one that does not have this link drops it
+            listener.send(order.link, order.message)
+
+    def _disconnect(self, order: orders.Disconnect) -> None:
+        for listener in self._listeners:
+            listener.disconnect(order.link, order.reason)
+
     def _tick(self) -> float | None:
         self.dispatch(facts.Tick())
+        self._beat_at = self._now()
         return self.desk.deadline(self._now())
 
     @staticmethod
@@ -514,9 +559,21 @@ def price_table(settings: Settings) -> PriceTable:
 
 def _run_secret(settings: Settings) -> bytes:
     path = settings.producer_secret_file
-    if path is None:
-        return secrets.token_bytes(32)
-    return bytes.fromhex(read_private(path, "the producers' secret"))
+    return secrets.token_bytes(32) if path is None else read_secret(path)
+
+
+def _remote_tls(settings: Settings) -> TlsFiles | None:
+    """The certificates for producers on other machines, None where there are to be none.
+
+    Raises:
+        ConfigurationError: some of what they need is not set.
+    """
+    files = tls_files(settings.producer_ca, settings.producer_cert, settings.producer_key)
+    if files is not None and settings.producer_secret_file is None:
+        raise ConfigurationError(
+            "producers on other machines need the secret: set producer_secret_file, which `igentai cert` makes too"
+        )
+    return files
 
 
 def _terms(settings: Settings, name: str) -> ProviderTerms:

@@ -1,7 +1,7 @@
 """`igentai service print|install`: the daemon as a service of systemd.
 
 The unit asks for no rights: a user that exists only while it runs, nothing to write but its own state folder, system
-calls of an ordinary service. What it needs of them is tested under the same restrictions (tests/end_to_end/confined.py).
+calls of an ordinary service. That these suffice is tested under the same restrictions (tests/end_to_end/confined.py).
 """
 
 from __future__ import annotations

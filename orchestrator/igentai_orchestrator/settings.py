@@ -20,6 +20,7 @@ from igentai.errors import ConfigurationError, NoUsableProvider
 from igentai.providers.base import ProviderSpec, Secret
 
 CONFIG_FILE: Final = "igentai.toml"
+SHORTEST_SECRET: Final = 16  # bytes
 
 
 class _Strict(BaseModel):
@@ -92,6 +93,9 @@ class Settings(BaseSettings):
     producer_host: str = "127.0.0.1"
     producer_port: int = Field(0, ge=0, le=65535)
     producer_secret_file: Path | None = None
+    producer_ca: Path | None = None
+    producer_cert: Path | None = None
+    producer_key: Path | None = None
     auth: bool = True
     insecure: bool = False
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -199,6 +203,24 @@ def read_private(path: Path, what: str) -> str:
     if not text:
         raise ConfigurationError(f"{path} should hold {what} and is empty")
     return text
+
+
+def read_secret(path: Path) -> bytes:
+    """The secret that producers and orchestrator share, from a 0600 file of hexadecimal digits.
+
+    Raises:
+        ConfigurationError: it cannot be used.
+    """
+    try:
+        secret = bytes.fromhex(read_private(path, "the producers' secret"))
+    except ValueError:
+        secret = b""
+    if len(secret) < SHORTEST_SECRET:
+        raise ConfigurationError(
+            f"{path} should hold at least {2 * SHORTEST_SECRET} hexadecimal digits; make it by `igentai cert` or "
+            "`openssl rand -hex 32`"
+        )
+    return secret
 
 
 def load(**flags: Any) -> Settings:

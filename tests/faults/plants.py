@@ -36,11 +36,33 @@ def slot() -> int | None:
 
 def plant(names: Sequence[str]) -> None:
     """Plant all of `names` that concern this process."""
+    if role() == "producer":
+        _once_tied_to_its_parent(names)
+    else:
+        _plant_now(names)
+
+
+def _plant_now(names: Sequence[str]) -> None:
     here = PLANTS.get(role(), {})
     for name in names:
         bare, _, value = name.partition("=")
         if bare in here:
             here[bare](value)
+
+
+def _once_tied_to_its_parent(names: Sequence[str]) -> None:
+    """A producer's first act stays its first: what is planted imports half of it."""
+    from igentai_producer import parent
+
+    def make(die_with: Callable[[int], bool]) -> Callable[[int], bool]:
+        def then_planted(pid: int) -> bool:
+            tied = die_with(pid)
+            _plant_now(names)
+            return tied
+
+        return then_planted
+
+    around(parent, "die_with", make)
 
 
 def around(owner: Any, name: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:

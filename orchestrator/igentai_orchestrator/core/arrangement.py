@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderTerms:
-    """How a provider is reached and what it allows. Limits None: learned from what it says."""
+    """How a provider is reached and what it allows. Limits None: learned from what it says.
+
+    `keys` says where each of its keys comes from, for the line that mends it; empty where none is needed.
+    """
 
     kind: str
     base_url: str | None = None
@@ -17,6 +21,7 @@ class ProviderTerms:
     tokens_per_minute: int | None = None
     concurrency: int | None = None
     timeout_s: float = 120.0
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,3 +38,5 @@ class Arrangement:
     orphan_s: float = 600.0  # how long a remote producer that lost its connection is waited for
     optimization_interval_s: float = 5.0
     list_tokens: int = 1_500  # allowance of an exclusion list
+    budget_per_hour: float | None = None  # USD, over all topics
+    bloom: Literal["auto", "on", "off"] = "auto"  # who is sent the filter of what is known: remote producers, all, none

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Final
 
@@ -16,7 +17,9 @@ from igentai_orchestrator.core.campaign import Campaign
 from igentai_orchestrator.core.discovery import Ask, Situation
 from igentai_orchestrator.core.exclusion import theta
 from igentai_orchestrator.core.flights import Flight, Flights, Retries
-from igentai_orchestrator.core.gate import Gate
+from igentai_orchestrator.core.gate import Gate, Place
+from igentai_orchestrator.core.purse import Purse
+from igentai_orchestrator.core.reply_tokens import ReplyTokens
 
 SPLIT_TOKENS: Final = 600
 VERDICT_TOKENS: Final = 12
@@ -24,6 +27,7 @@ VERIFIED: Final = 5
 TOKENS_PER_LINE: Final = 9.0
 NOMINAL_IN: Final = 250
 SMALL_TEMPERATURE: Final = 0.9
+UNAFFORDABLE_S: Final = 1.0  # until a retry that the money was not there for looks again
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,25 @@ class Request:
     subject_numbers: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What to ask, and for a retry: which try this is and which models have failed."""
+
+    ask: Ask
+    attempt: int = 1
+    failed_on: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A request that was chosen and did not fit into its provider's limits: it stands in line with its words."""
+
+    choice: Choice
+    request: Request
+    tokens: int
+    place: Place
+
+
 class Asker:
     """Chooses and words requests for one campaign."""
 
@@ -46,21 +69,41 @@ class Asker:
         gates: Mapping[str, Gate],
         prices: PriceTable,
         ratios: TokenRatio,
+        replies: ReplyTokens,
         arrangement: Arrangement,
+        purse: Purse,
         rng: Random,
     ) -> None:
         self._campaign = campaign
         self._gates = gates
         self._prices = prices
         self._ratios = ratios
+        self._replies = replies
         self._arrangement = arrangement
+        self._purse = purse
         self._rng = rng
         self._models = {model.key: model for model in campaign.spec.models}
         self._bounds = {key: self._nominal_bound(key) for key in self._models}
+        self._held: dict[str, Held] = {}  # by provider: one a line, for those behind it wait anyway
+        self._patient = False  # the policy would rather wait for a better model
 
-    def affordable(self) -> bool:
-        """Whether the budget has room for a request to the cheapest model."""
-        return any(self._campaign.budget.can(bound) for bound in self._bounds.values())
+    def never(self) -> str | None:
+        """Why no usable model will ever be asked again with nothing under way: money, or limits too low for one request.
+
+        None where waiting may help, or where no model is usable at all.
+        """
+        reasons = [self._refused(key) for key in self.usable()]
+        return reasons[0] if reasons and None not in reasons else None
+
+    def _refused(self, key: str) -> str | None:
+        model = self._models[key]
+        return self._purse.refusal(self._bounds[key]) or self._gates[model.provider].too_large(self._tokens(key))
+
+    def close(self) -> None:
+        """Nothing more is asked: give up the places in line."""
+        for provider, held in self._held.items():
+            self._gates[provider].leave(held.place)
+        self._held.clear()
 
     def usable(self) -> list[str]:
         """Models whose provider is not out."""
@@ -68,23 +111,38 @@ class Asker:
 
     def wait_s(self, now: float) -> float:
         """Seconds until some model may be asked, inf where time alone changes nothing."""
-        return min(self._wait_s(key, now, self._tokens(key)) for key in self._models)
+        if self._patient:
+            return math.inf
+        waits = [self._due_s(key, now) for key in self._models]
+        for provider, held in self._held.items():
+            model = self._models[held.choice.ask.model]
+            waits.append(self._gates[provider].wait_in(held.place, now, model.model, held.tokens))
+        return min(waits)
 
     def next(self, now: float, flights: Flights, retries: Retries, run_id: str) -> Flight | None:
         """A flight ready to be recorded, its limits taken and its budget not yet; None to wait."""
+        self._patient = False
+        flight = self._out_of_line(now, retries, run_id)
+        if flight is not None:
+            return flight
         for _ in range(len(self._models) + 1):
-            available = {key for key in self._models if self._may(key, now)}
+            available = {key for key in self._models if self._due_s(key, now) <= 0}
             if not available:
                 return None
-            ask, attempt, failed_on = self._choose(now, available, flights, retries)
-            if ask is None:
+            choice = self._choose(now, available, flights, retries)
+            if choice is None:
+                self._patient = True
                 return None
-            request = self.word(ask)
-            flight = self._flight(ask, request, attempt, failed_on, now, run_id)
+            request = self.word(choice.ask)
+            tokens = self._expected(choice.ask, request)
+            if self._gate(choice.ask).wait_s(now, self._models[choice.ask.model].model, tokens) > 0:
+                self._line_up(choice, request, tokens, now)
+                continue
+            flight = self._flight(choice, request, tokens, None, now, run_id)
             if flight is not None:
                 return flight
-            if attempt > 1:
-                retries.add(now + 1.0, ask, attempt, failed_on)
+            if choice.attempt > 1:
+                retries.add(now + UNAFFORDABLE_S, choice.ask, choice.attempt, choice.failed_on)
         return None
 
     def upper_bound(self, assign: Assign) -> float:
@@ -93,24 +151,50 @@ class Asker:
         tokens_in = self._ratios.upper_bound(key, assign.messages)
         return self._prices.upper_bound(assign.provider, assign.model, tokens_in, assign.max_tokens) or 0.0
 
+    # -- the line -------------------------------------------------------------------------------------------------
+
+    def _line_up(self, choice: Choice, request: Request, tokens: int, now: float) -> None:
+        """First come, first served: what is larger than usual is not overtaken by what is smaller."""
+        provider = self._models[choice.ask.model].provider
+        place = self._gates[provider].line_up(now, tokens)
+        if place is not None:  # else it is larger than the limit itself: nothing can bring it through
+            self._held[provider] = Held(choice, request, tokens, place)
+
+    def _out_of_line(self, now: float, retries: Retries, run_id: str) -> Flight | None:
+        """A held request whose turn has come. One whose key went out meanwhile is asked elsewhere."""
+        for provider, held in list(self._held.items()):
+            gate, choice = self._gates[provider], held.choice
+            model = self._models[choice.ask.model].model
+            wait = gate.wait_in(held.place, now, model, held.tokens)
+            if wait == math.inf and (gate.out_for(model) or gate.accounts[held.place.key].out):
+                gate.leave(held.place)
+                del self._held[provider]
+                retries.add(now, choice.ask, choice.attempt, choice.failed_on)
+            elif wait <= 0:
+                flight = self._flight(choice, held.request, held.tokens, held.place, now, run_id)
+                del self._held[provider]
+                if flight is not None:
+                    return flight
+                gate.leave(held.place)
+        return None
+
     # -- choosing -----------------------------------------------------------------------------------------------
 
-    def _may(self, key: str, now: float) -> bool:
-        return self._wait_s(key, now, self._tokens(key)) <= 0 and self._campaign.budget.can(self._bounds[key])
+    def _gate(self, ask: Ask) -> Gate:
+        return self._gates[self._models[ask.model].provider]
 
-    def _wait_s(self, key: str, now: float, tokens: int) -> float:
+    def _due_s(self, key: str, now: float) -> float:
+        """Seconds until limits and money allow a request of the usual size."""
         model = self._models[key]
-        return self._gates[model.provider].wait_s(now, model.model, tokens)
+        limits = self._gates[model.provider].wait_s(now, model.model, self._tokens(key))
+        return max(limits, self._purse.wait_s(now, self._bounds[key]))
 
-    def _choose(
-        self, now: float, available: set[str], flights: Flights, retries: Retries
-    ) -> tuple[Ask | None, int, frozenset[str]]:
+    def _choose(self, now: float, available: set[str], flights: Flights, retries: Retries) -> Choice | None:
         retry = retries.take(now)
         if retry is not None:
             others = available - retry.failed_on or available
             model = retry.ask.model if retry.ask.model in others else min(others)
-            again = Ask(model, retry.ask.partition, retry.ask.purpose, retry.ask.forecast, retry.ask.subject)
-            return again, retry.attempt, retry.failed_on
+            return Choice(replace(retry.ask, model=model), retry.attempt, retry.failed_on)
         campaign = self._campaign
         limits = campaign.spec.limits
         seconds_left = None
@@ -124,7 +208,8 @@ class Asker:
             usd_left=campaign.budget.left if limits.budget_usd is not None else None,
             seconds_left=seconds_left,
         )
-        return campaign.policy.choose(situation, self._rng), 1, frozenset()
+        ask = campaign.policy.choose(situation, self._rng)
+        return Choice(ask) if ask is not None else None
 
     # -- wording ------------------------------------------------------------------------------------------------
 
@@ -164,8 +249,10 @@ class Asker:
         return tuple(numbers[: len(kept)])
 
     def _flight(
-        self, ask: Ask, request: Request, attempt: int, failed_on: frozenset[str], now: float, run_id: str
+        self, choice: Choice, request: Request, tokens: int, place: Place | None, now: float, run_id: str
     ) -> Flight | None:
+        """The request on its way, its limits taken; None where the money for it is not there."""
+        ask = choice.ask
         model = self._models[ask.model]
         terms = self._arrangement.providers[model.provider]
         temperature = self._campaign.spec.temperature
@@ -184,33 +271,40 @@ class Asker:
         )
         bound = self.upper_bound(assign)
         self._bounds[ask.model] = bound
-        gate = self._gates[model.provider]
-        tokens = self._ratios.expected(ask.model, request.messages) + request.max_tokens
-        if not self._campaign.budget.can(bound) or self._wait_s(ask.model, now, tokens) > 0:
+        if self._purse.wait_s(now, bound) > 0:
             return None
+        gate, number = self._gates[model.provider], assign.assignment_id
+        taken = gate.take(now, tokens, number) if place is None else gate.take_in(place, now, tokens, number)
         return Flight(
-            assign=assign,
+            assign=replace(assign, key=gate.key_of(number)),
             ask=ask,
-            attempt=attempt,
+            attempt=choice.attempt,
             run_id=run_id,
             prompt_hash=prompts.prompt_hash(request.messages),
             listed=request.listed,
             asked=request.asked,
-            taken=gate.take(now, tokens, assign.assignment_id),
+            taken=taken,
             decided_at=now,
             reserved_usd=bound,
-            failed_on=failed_on,
+            failed_on=choice.failed_on,
             judged=request.subject_numbers,
         )
 
+    def _expected(self, ask: Ask, request: Request) -> int:
+        """Tokens that a request will most likely use, in and out."""
+        out = self._replies.expected(ask.model, ask.purpose, request.max_tokens)
+        return self._ratios.expected(ask.model, request.messages) + out
+
+    def _room(self, key: str) -> int:
+        return prompts.max_tokens_for(self._campaign.sizes[key].value, prompts.style_of(key))
+
     def _tokens(self, key: str) -> int:
         """What the next request to a model will reserve, about."""
-        size = self._campaign.sizes[key].value
-        return NOMINAL_IN + prompts.max_tokens_for(size, prompts.style_of(key))
+        return NOMINAL_IN + self._replies.expected(key, "list", self._room(key))
 
     def _nominal_bound(self, key: str) -> float:
         model = self._models[key]
-        return self._prices.upper_bound(model.provider, model.model, NOMINAL_IN, self._tokens(key)) or 0.0
+        return self._prices.upper_bound(model.provider, model.model, NOMINAL_IN, self._room(key)) or 0.0
 
 
 def expected_cost(prices: PriceTable, provider: str, model: str, size: int) -> float:

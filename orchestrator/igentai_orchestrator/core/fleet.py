@@ -180,6 +180,8 @@ class Fleet:
         if not slot.wanted:
             slot.state = State.VACANT
             return []
+        if slot.state is State.VACANT:  # wanted again while it was leaving
+            slot.state, slot.since = State.WAITING, now
         while slot.recent and slot.recent[0] <= now - RESTART_WINDOW_S:
             slot.recent.popleft()
         slot.recent.append(now)

@@ -33,6 +33,11 @@ class Flight:
     judged: tuple[int, ...] = ()
 
     @property
+    def key(self) -> int:
+        """Which of the provider's keys it goes by."""
+        return self.assign.key
+
+    @property
     def id(self) -> int:
         return self.assign.assignment_id
 

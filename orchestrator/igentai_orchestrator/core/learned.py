@@ -66,6 +66,7 @@ class LearnedPolicy:
         self._costs = CostModel(self._models, expected_cost or {}, self.tariff, items)
         self._shares = Shares(models)
         self._splits = Splits(tree, self._models)
+        self._introduced: set[str] = set()  # models that have been asked about the whole topic
         self._verification = Verification(self._models) if verify and len(models) > 1 else None
         self._expectations = Expectations(len(models), tree)
         self._inventions = InventionRates(len(models))
@@ -85,7 +86,16 @@ class LearnedPolicy:
             due = self._verification.due(situation, self._by_cost(admitted))
             if due is not None:
                 return due
+        if self.tariff.optimise != "speed" and self._splits.opening(situation.now):
+            return self._introduction(situation, admitted)
         return self._best(situation, rng, admitted)
+
+    def _introduction(self, situation: Situation, admitted: Set[str]) -> Ask | None:
+        """While the first categories are on their way: one answer about the whole topic from each model, no more."""
+        for model in self._by_cost(admitted):
+            if not situation.in_flight.get((model, ROOT), 0) and model not in self._introduced:
+                return Ask(model, ROOT, "list")
+        return None
 
     def _best(self, situation: Situation, rng: Random, admitted: Set[str]) -> Ask | None:
         share, strength = self._expectations.rates(situation.in_flight)
@@ -148,6 +158,8 @@ class LearnedPolicy:
         self._expectations.grow()
         self._shares.learn(outcome)
         self._costs.learn(self._row[outcome.model], outcome, len(set(outcome.numbers)))
+        if outcome.partition == ROOT and outcome.purpose == "list":
+            self._introduced.add(outcome.model)
         if outcome.purpose == "split":
             self._splits.learn(outcome)
         elif outcome.purpose == "verify":

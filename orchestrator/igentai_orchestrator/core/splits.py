@@ -18,6 +18,7 @@ ATTEMPTS_MAX: Final = 3
 ANSWERS_MIN: Final = 1.0  # answers about a partition before it may be split
 STALLED: Final = 0.1
 ARMS_MAX: Final = 12_000  # models × partitions; a decision stays below 2 ms
+OPENING_S: Final = 15.0
 _PENDING_S: Final = 180.0  # longer than any request may take: a lost one is asked again
 
 
@@ -44,6 +45,16 @@ class Splits:
                 self._pending[ROOT, model] = situation.now
                 return model
         return None
+
+    def opening(self, now: float) -> bool:
+        """Whether the first categories are on their way: every answer about the whole topic now will be a poor one.
+
+        At most 15 s: a model that takes longer to name categories is not waited for.
+        """
+        if self._done or self._tree.children(ROOT):
+            return False
+        asked = [at for (node, _), at in self._pending.items() if node == ROOT]
+        return bool(asked) and now - min(asked) < OPENING_S
 
     def _root_open(self) -> bool:
         """Categories from a person, ranges, or a mode without partitions leave nothing to ask."""

@@ -22,6 +22,10 @@ class Notify:
     def ready(self, status: str) -> None:
         self._send(f"READY=1\nSTATUS={status}")
 
+    def reloading(self, now_us: int) -> None:
+        """Until the next `ready`. `now_us`: CLOCK_MONOTONIC in microseconds, which later systemd wants to know."""
+        self._send(f"RELOADING=1\nMONOTONIC_USEC={now_us}")
+
     def status(self, status: str) -> None:
         self._send(f"STATUS={status}")
 

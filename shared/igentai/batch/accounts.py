@@ -1,4 +1,4 @@
-"""Which provider a call of the library asks, and with which key: the one place of the library that reads the environment.
+"""Which provider a call of the library asks, and with which key: the one reader of the environment in the library.
 
 The daemon and the command line read it in their settings, with igentai.toml. A program that calls `query_parallel` has
 no such file and must not need one, so here are the variables that the providers' own SDKs document, and nothing else.
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies, proxy_bypass
 
 from igentai.batch.route import Route
 from igentai.errors import ConfigurationError, NoUsableProvider
@@ -106,7 +106,7 @@ def reached_directly(spec: ProviderSpec, environment: Mapping[str, str] = os.env
     if spec.base_url is None and any(_said(environment, variable) for variable in _FOR_THE_SDK):
         return False
     url = urlsplit(spec.base_url or "https://api.openai.com/v1")
-    proxies = getproxies_environment()
+    proxies = getproxies()
     if not proxies.get(url.scheme) and not proxies.get("all"):
         return True
-    return bool(proxy_bypass_environment(url.hostname or "", proxies))
+    return bool(proxy_bypass(url.hostname or ""))

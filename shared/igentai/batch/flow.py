@@ -1,15 +1,15 @@
 """Ask about items: of a list, of a stream without end, of windows over a stream.
 
 Every function reads its source only as fast as answers are taken, keeps the order, and holds no more than a bounded
-number of items. `prompt` is a function from an item to a text or a `Query`, or a template: `"Summarise: {text}"`, filled
-from an item's fields, or from the item itself as `{item}`.
+number of items. `prompt` is a function from an item to a text or a `Query`, or a template: `"Summarise: {text}"`, with
+the item's fields filled in, or the item itself as `{item}`.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sized
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeAlias, TypeVar
 
@@ -66,7 +66,7 @@ def process_stream(
     """
     if window is not None:
         asking["max_concurrency"] = window
-    return _each(items, prompt, plan_of(asking))
+    return _each(items, prompt, plan_of(asking), mark_rest=False)
 
 
 async def take(answers: AsyncIterable[T], n: int) -> AsyncGenerator[T, None]:
@@ -289,9 +289,12 @@ async def process_with_retry(
 # -- what they share ----------------------------------------------------------------------------------------------
 
 
-async def _each(items: Source[T], prompt: Wording[T], plan: Plan) -> AsyncGenerator[tuple[T, Result], None]:
+async def _each(
+    items: Source[T], prompt: Wording[T], plan: Plan, *, mark_rest: bool = True
+) -> AsyncGenerator[tuple[T, Result], None]:
     under_way: deque[T] = deque()  # in order, as the results are; as many as the batch holds
-    results = results_of(_prompts(items, prompt, under_way), plan, mark_rest=True)
+    total = len(items) if isinstance(items, Sized) else None
+    results = results_of(_prompts(items, prompt, under_way), plan, mark_rest=mark_rest, total=total)
     try:
         async for result in results:
             yield under_way.popleft(), result
@@ -348,7 +351,9 @@ async def _windows(items: Source[T], size: int, overlap: int) -> AsyncGenerator[
         yield window
 
 
-async def _numbered(answers: AsyncGenerator[tuple[T, Result], None]) -> AsyncGenerator[tuple[int, tuple[T, Result]], None]:
+async def _numbered(
+    answers: AsyncGenerator[tuple[T, Result], None],
+) -> AsyncGenerator[tuple[int, tuple[T, Result]], None]:
     number = 0
     try:
         async for pair in answers:

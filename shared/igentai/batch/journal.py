@@ -91,7 +91,9 @@ class Journal:
             StorageError: it could not be written; nothing of it was.
         """
         answers = [
-            (kept.result.index, kept.asked, orjson.dumps(as_row(kept.result))) for kept in group if isinstance(kept, Kept)
+            (kept.result.index, kept.asked, orjson.dumps(as_row(kept.result)))
+            for kept in group
+            if isinstance(kept, Kept)
         ]
         promises = [(p.call, p.number, p.usd) for p in group if isinstance(p, Promise) and not p.settled]
         settled = [p for p in group if isinstance(p, Promise) and p.settled]
@@ -121,4 +123,6 @@ class Journal:
 
 def _spend(connection: sqlite3.Connection, usd: float) -> None:
     if usd:
-        connection.execute("INSERT INTO spent VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET usd = usd + excluded.usd", (usd,))
+        connection.execute(
+            "INSERT INTO spent VALUES (1, ?) ON CONFLICT (one) DO UPDATE SET usd = usd + excluded.usd", (usd,)
+        )

@@ -135,11 +135,11 @@ async def opened(plan: Plan, *, journal: Journal | None = None, mark_rest: bool 
 
 
 async def results_of(
-    source: Source[Prompt | Unasked], plan: Plan, *, mark_rest: bool = False
+    source: Source[Prompt | Unasked], plan: Plan, *, mark_rest: bool = True, total: int | None = None
 ) -> AsyncGenerator[Result, None]:
     """Results of any source, in its order, as they come."""
     async with opened(plan, mark_rest=mark_rest) as batch:
-        results = batch.results(source)
+        results = batch.results(source, total)
         try:
             async for result in results:
                 yield result
@@ -163,7 +163,7 @@ async def query_parallel(prompts: Iterable[Prompt], **asking: Unpack[Asking]) ->
     [(0, None, True, 1), (1, 'lakes', True, 1)]
     """
     queries = [as_query(prompt) for prompt in prompts]
-    return [result async for result in results_of(queries, plan_of(asking), mark_rest=True)]
+    return [result async for result in results_of(queries, plan_of(asking))]
 
 
 async def query_with_retry(prompt: Prompt, **asking: Unpack[Asking]) -> Result:
@@ -171,8 +171,8 @@ async def query_with_retry(prompt: Prompt, **asking: Unpack[Asking]) -> Result:
 
     Args:
         prompt: text or a Query.
-        asking: `max_retries` (3) further attempts; `retry_delay` (0.5 s), the first delay, doubles with full jitter, and
-            a provider's Retry-After is never undercut; `retry_on` such as `[429, 503, "timeout"]` replaces the rule
+        asking: `max_retries` (3) further attempts; `retry_delay` (0.5 s), the first delay, doubles with full jitter,
+            and a provider's Retry-After is never undercut; `retry_on` such as `[429, 503, "timeout"]` replaces the rule
             (429, 408, 409, 5xx, timeouts, resets, garbage). And the others of `Asking`.
 
     >>> import asyncio
@@ -253,7 +253,7 @@ async def query_pipeline(
             options=replace(plan.options, spent_usd=spent),
         )
         asked = with_prompt(query, _led_on(query.prompt, done, use_context=use_context))
-        (result,) = [r async for r in results_of([asked], here, mark_rest=True)]
+        (result,) = [r async for r in results_of([asked], here)]
         result = replace(result, index=number)
         done.append((query.prompt, result))
         if result.error is not None:

@@ -21,7 +21,7 @@ _LOGGER: Final = logging.getLogger("igentai.batch")
 
 
 class Record:
-    """The log of one batch. A request's correlation id is the batch's and the index of its prompt: `3f9c2a71-000042`."""
+    """The log of one batch. A request's correlation id is the batch's with its prompt's index: `3f9c2a71-000042`."""
 
     def __init__(self) -> None:
         self.batch = os.urandom(4).hex()

@@ -53,10 +53,11 @@ def as_query(prompt: Prompt) -> Query:
     Raises:
         UsageError: it is neither text nor a Query, or it is empty.
     """
-    query = Query(prompt) if isinstance(prompt, str) else prompt
+    said: object = prompt  # whatever its type says: prompts come out of files too
+    query = Query(said) if isinstance(said, str) else said
     if not isinstance(query, Query):
         raise UsageError(f"a prompt is a text or a Query, not {type(prompt).__name__}")
-    if not isinstance(query.prompt, str) or not (query.prompt.strip() or query.before):
+    if not (query.prompt.strip() or query.before):
         raise UsageError("a prompt is empty; leave it out, or say what is wanted")
     return query
 

@@ -84,23 +84,26 @@ class Batch:
         self._journal_commit = (
             GroupCommit[Kept | Promise](journal.write, self._durable, self._wake.set) if journal else None
         )
-        self._cache_commit = (
-            GroupCommit[tuple[bytes, Result]](cache.write, _nothing, self._wake.set) if cache else None
-        )
+        self._cache_commit = GroupCommit[tuple[bytes, Result]](cache.write, _nothing, self._wake.set) if cache else None
         self._read = 0
+        self.total: int | None = None
         self._news = False  # whether something ended since the last word of progress
         self._fault: Exception | None = None
         self._uncommitted = 0
 
-    async def results(self, source: Source[Prompt | Unasked]) -> AsyncGenerator[Result, None]:
+    async def results(self, source: Source[Prompt | Unasked], total: int | None = None) -> AsyncGenerator[Result, None]:
         """Results in the order of the source, each as soon as all before it are there.
+
+        Args:
+            total: its length, where it cannot say so itself; for the progress alone.
 
         Raises:
             UsageError: an item of the source is no prompt.
             StorageError: the journal or the cache cannot be written.
             Exception: whatever the source raises.
         """
-        feed = self._feed = Feed(source, self._wake.set)
+        feed = Feed(source, self._wake.set)
+        self.total = total if total is not None else feed.total
         commits = [c for c in (self._journal_commit, self._cache_commit) if c is not None]
         ended: BaseException | None = None
         async with asyncio.TaskGroup() as group:
@@ -149,7 +152,7 @@ class Batch:
         """How far it is."""
         tally = self.tally
         return Progress(
-            total=self._feed.total,
+            total=self.total,
             completed=tally.total,
             running=self.schedule.running,
             failed=tally.failed,
@@ -246,7 +249,9 @@ class Batch:
         except ProviderError as error:
             outcome = error
         except Exception as error:  # a fault of ours or of a client: this prompt fails, the batch goes on
-            outcome = ProviderError(FailureKind.INTERNAL, f"a fault in the client of a provider: {type(error).__name__}")
+            outcome = ProviderError(
+                FailureKind.INTERNAL, f"a fault in the client of a provider: {type(error).__name__}"
+            )
             self.record.fault(flight, error)
         self._tasks.pop(flight.number, None)
         try:

@@ -286,7 +286,9 @@ class Schedule:
                 continue
             bound = self._bound(route, call)
             if not self.budget.can(bound):
-                reasons.append((BUDGET, f"it could cost ${bound:.6f}, and ${self.budget.left:.6f} of the budget is left"))
+                reasons.append(
+                    (BUDGET, f"it could cost ${bound:.6f}, and ${self.budget.left:.6f} of the budget is left")
+                )
                 held = held or bool(self.flights)  # what is under way may cost less than was reserved
                 continue
             if access.wait_s(now, tokens) > 0:

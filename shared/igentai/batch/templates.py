@@ -25,17 +25,22 @@ SUFFIXES: Final = (
     ".py", ".js", ".ts", ".tsx", ".jsx", ".rb", ".ex", ".exs", ".go", ".rs", ".java", ".kt", ".c", ".h", ".cc", ".cpp",
     ".hpp", ".cs", ".php", ".swift", ".scala", ".sh", ".sql",
 )  # fmt: skip
-_NOT_OURS: Final = frozenset({"node_modules", "__pycache__", "venv", "dist", "build", "target", "vendor", "deps", "_build"})
+_NOT_OURS: Final = frozenset(
+    {"node_modules", "__pycache__", "venv", "dist", "build", "target", "vendor", "deps", "_build"}
+)
 LARGEST_FILE: Final = 100_000  # bytes of a source file that is sent
 
-_CODE: Final = "\n\nFile {path}:\n```\n{code}\n```\n\nBegin with one word: FOUND if there is any, SAFE if there is none. Then, if FOUND, name each with its line."
+_CODE: Final = (
+    "\n\nFile {path}:\n```\n{code}\n```\n\n"
+    "Begin with one word: FOUND if there is any, SAFE if there is none. Then, if FOUND, name each with its line."
+)
 ANALYSES: Final[Mapping[str, str]] = {
     "security": "Look for security vulnerabilities in this code: SQL injection, XSS, authentication bypasses, exposure "
-    "of sensitive data, unsafe deserialisation, path traversal." + _CODE,
-    "quality": "Look for defects in this code: wrong logic, unhandled errors, resource leaks, races, dead code." + _CODE,
+    f"of sensitive data, unsafe deserialisation, path traversal.{_CODE}",
+    "quality": f"Look for defects in this code: wrong logic, unhandled errors, resource leaks, races, dead code.{_CODE}",
     "documentation": "Look for public functions, classes and modules in this code whose documentation is missing or "
-    "wrong." + _CODE,
-}  # fmt: skip
+    f"wrong.{_CODE}",
+}
 
 
 @dataclass(frozen=True, slots=True)

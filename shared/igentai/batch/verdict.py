@@ -54,7 +54,7 @@ def _pattern(yes: tuple[str, ...], no: tuple[str, ...], labelled: bool) -> re.Pa
 
 
 def _opening(line: str, yes: tuple[str, ...], no: tuple[str, ...], *, labelled: bool) -> bool | None:
-    plain = line.translate(str.maketrans("", "", "*_`\"“”#>[]")).strip()
+    plain = line.translate(str.maketrans("", "", '*_`"“”#>[]')).strip()
     found = _pattern(yes, no, labelled).match(plain)
     if found is None:
         return None

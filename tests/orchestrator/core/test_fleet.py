@@ -143,6 +143,15 @@ def test_a_slot_wanted_again_while_it_was_leaving_is_spawned_again() -> None:
     assert spawns(fleet.tick(3.0)) == [0]
 
 
+def test_a_slot_wanted_again_before_its_spawn_failed_is_tried_again() -> None:
+    fleet = Fleet(Random(0))
+    fleet.resize(1, 0.0)
+    fleet.resize(0, 0.0)
+    fleet.resize(1, 0.0)
+    fleet.spawn_failed(0, "no memory", 0.0)
+    assert spawns(fleet.tick(BACKOFF_S)) == [0]
+
+
 @given(st.integers(0, 2**32), st.integers(1, 8))
 def test_restart_delays_stay_within_their_ceiling(seed: int, crashes: int) -> None:
     fleet = Fleet(Random(seed))

@@ -34,7 +34,7 @@ class TopicRequest(_Request):
     max_attributes: int | None = Field(default=None, ge=1, le=MAX_NUMBER)
     budget: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False, description="USD")
     max_minutes: float | None = Field(default=None, gt=0, le=1e7, allow_inf_nan=False)
-    request_size: int | None = Field(default=None, ge=1, le=1000, description="attributes asked for in one request")
+    request_size: int | None = Field(default=None, ge=1, le=500, description="attributes asked for in one request")
     prompt: str | None = Field(default=None, max_length=20_000)
     overwrite: bool = Field(default=False, description="start again and drop what an earlier run of this topic found")
     resume: bool = Field(default=False, description="go on with an earlier run of this topic")

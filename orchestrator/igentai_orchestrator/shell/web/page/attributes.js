@@ -324,7 +324,7 @@ export class AttributeList {
         {},
         fact("Number", count(row.number)),
         fact("Found by", pick(model, { provider: model })),
-        fact("In", row.partition ? pick(this.labelOf(row.partition), { partition: row.partition }) : "–"),
+        fact("In", row.partition ? pick(this.labelOf(row.partition), { partition: row.partition }) : "the whole topic"),
         fact("At", moment(row.at)),
         fact("Named", row.times_named > 1 ? `${count(row.times_named)} times` : "once"),
         fact("Producer", row.producer ?? "–"),

@@ -1,7 +1,9 @@
-// The partition tree: what was found in each and about how much is left there.
+// The partition tree: what was found in each and at least how much is left there.
 
 import { byId, el, keyed, setAttr, setText } from "./dom.js";
 import { count, percent, plural } from "./format.js";
+
+const DONE = new Set(["done", "retired", "closed", "merged", "exhausted"]);
 
 export class Partitions {
   constructor({ picked }) {
@@ -9,33 +11,36 @@ export class Partitions {
     this.host = byId("partitions");
     this.closed = new Set();
     this.rows = [];
+    this.byId = new Map();
     this.tree = el("ul", { class: "tree" });
     this.note = el("p", { class: "hint" });
     this.host.append(this.tree, this.note);
   }
 
   labelOf(id) {
-    return this.rows.find((row) => row.id === id)?.label || id;
+    return this.byId.get(id)?.label || id;
   }
 
   update(document) {
     this.rows = document?.rows ?? [];
+    this.byId = new Map(this.rows.map((row) => [row.id, row]));
     const omitted = document?.omitted ?? 0;
     setText(this.note, this.rows.length ? (omitted ? `${plural(omitted, "partition")} with less left not shown.` : "") : "One prompt for the whole topic so far.");
     this.#draw();
   }
 
   #draw() {
-    const parents = new Set(this.rows.map((row) => row.parent));
+    // The topic itself may be written as its own parent.
+    const parents = new Set(this.rows.filter((row) => row.parent !== row.id).map((row) => row.parent));
     const ordered = walk(this.rows).filter((row) => !this.#hidden(row));
     const most = Math.max(...this.rows.filter((row) => !parents.has(row.id)).map((row) => (row.unique_attributes ?? 0) + (row.left ?? 0)), 1);
     keyed(this.tree, ordered, (row) => row.id, (row) => this.#make(row), (node, row) => this.#drawRow(node, row, parents.has(row.id), most));
   }
 
   #hidden(row) {
-    const byParent = new Map(this.rows.map((other) => [other.id, other]));
-    for (let at = byParent.get(row.parent), n = 0; at && n < 64; at = byParent.get(at.parent), n += 1) {
-      if (this.closed.has(at.id)) return true;
+    for (let at = row, n = 0; at && at.parent !== at.id && n < 64; n += 1) {
+      at = this.byId.get(at.parent);
+      if (at && this.closed.has(at.id)) return true;
     }
     return false;
   }
@@ -73,11 +78,11 @@ export class Partitions {
     setAttr(fold, "aria-label", parent ? `Parts of ${row.label}` : null);
     setText(label, row.label || row.id);
     setAttr(label, "title", `${row.label}: ${plural(row.answers ?? 0, "answer")}; show its attributes`);
-    node.classList.toggle("done", row.state === "done" || row.state === "retired");
+    node.classList.toggle("done", DONE.has(row.state));
     fill.children[0].style.width = `${Math.min(100, (100 * found) / most)}%`;
     fill.children[1].style.width = `${Math.min(100 - Math.min(100, (100 * found) / most), (100 * left) / most)}%`;
     setText(have, count(found));
-    setText(rest, row.left === null || row.left === undefined ? "" : `≈ ${count(left)} left`);
+    setText(rest, row.left === null || row.left === undefined ? "" : `≥ ${count(left)} left`);
     setText(fresh, row.fresh_rate === null || row.fresh_rate === undefined ? "" : `${percent(row.fresh_rate)} new`);
   }
 }

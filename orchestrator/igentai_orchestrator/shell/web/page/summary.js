@@ -56,10 +56,10 @@ function estimate(coverage, numbers) {
   const left = (coverage.at_least ?? 0) > found ? `${count(coverage.at_least - found)} or more to find; ` : "";
   if (coverage.estimated_total) {
     const interval = coverage.low && coverage.high ? ` (${count(coverage.low)} – ${count(coverage.high)})` : "";
-    const sure = coverage.confidence ? `, confidence ${coverage.confidence}` : "";
+    const sure = coverage.confidence ? `; ${coverage.confidence}` : "";
     return `${left}estimated ${count(coverage.estimated_total)}${interval}${sure}`;
   }
-  return found ? `${left}no estimate: too early, or the methods disagree` : "";
+  return found ? `${left}no estimate: ${coverage.confidence || "too early, or the methods disagree"}` : "";
 }
 
 function drawMoney(numbers) {
@@ -74,9 +74,12 @@ function drawMoney(numbers) {
 
 function drawForecast(numbers, coverage) {
   const next = coverage.forecast_next_usd;
-  const free = !numbers.cost_usd && numbers.unique_attributes > 0;
-  const known = typeof next === "number";
-  setText(byId("next"), free ? "free" : known ? `≈ ${rate(next)}` : "–");
+  const request = coverage.forecast_next_request;
+  // Where nothing costs anything, what counts is what one more request brings.
+  const free = typeof next !== "number" && !numbers.cost_usd && typeof request === "number";
+  const brings = free ? request : next;
+  setText(byId("next-title"), free ? "New for the next request" : "New for the next dollar");
+  setText(byId("next"), typeof brings === "number" ? `≈ ${rate(brings)}` : "–");
   const parts = [];
   if (typeof coverage.gain_next_double === "number") parts.push(`twice the requests: ≈ ${count(coverage.gain_next_double)} more`);
   const record = forecastRecord(coverage.record);
@@ -84,13 +87,12 @@ function drawForecast(numbers, coverage) {
   setText(byId("next-note"), parts.join("; "));
 }
 
-// How earlier forecasts turned out: words, or {made, mean_error}.
+// How earlier forecasts turned out: words, or {count, bias, rmse} as shares of what came.
 function forecastRecord(record) {
   if (typeof record === "string") return record;
-  if (record && typeof record.mean_error === "number" && record.made > 0) {
-    return `${plural(record.made, "forecast")} so far, off by ${percent(record.mean_error)}`;
-  }
-  return "";
+  if (!record?.count || typeof record.rmse !== "number") return "";
+  const lean = typeof record.bias !== "number" || Math.abs(record.bias) < 0.005 ? "" : `, on average ${percent(Math.abs(record.bias))} too ${record.bias > 0 ? "high" : "low"}`;
+  return `${plural(record.count, "forecast")} so far, off by ${percent(record.rmse)}${lean}`;
 }
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
