@@ -14,6 +14,7 @@ import igentai
 from igentai import logs
 from igentai.errors import ConfigurationError, IgentaiError, UsageError
 from igentai_orchestrator import options as opt
+from igentai_orchestrator.batch_command import batch
 from igentai_orchestrator.commission import Commission, read_categories
 from igentai_orchestrator.remote import cert
 from igentai_orchestrator.service import app as service
@@ -301,6 +302,9 @@ def producer(
         orchestrator_addr, secret=secret, providers=specs, spool=folder, reconnect_for_s=60 * reconnect_for, tls=tls
     )
     raise typer.Exit(code)
+
+
+app.command(rich_help_panel="Run")(batch)
 
 
 @app.command(rich_help_panel="Results")

@@ -9,6 +9,7 @@ from igentai.errors import ConfigurationError, TopicError
 from igentai.prices import PriceTable
 from igentai_orchestrator.choice import Choice
 from igentai_orchestrator.core.agenda import Mode
+from igentai_orchestrator.core.prompts import Style, style_of
 from igentai_orchestrator.core.topic import Limits, ModelChoice, Optimise, PartitionMode, PolicyName, TopicSpec
 
 LONGEST_TOPIC = 500
@@ -65,12 +66,20 @@ def spec_of(asked: Commission, choice: Choice, folder: str, producers: int) -> T
         ),
         optimise=asked.optimise,
         policy=asked.policy,
-        partition="categories" if asked.categories else asked.partition,
+        partition=_partition(asked, choice.models),
         categories=asked.categories,
         near_duplicates="keep" if asked.near_duplicates == "keep" else "group",
         verify=asked.verify,
         seed=asked.seed,
     )
+
+
+def _partition(asked: Commission, models: tuple[ModelChoice, ...]) -> PartitionMode:
+    """How the topic is cut. Models too small to name categories are asked about the whole of it."""
+    if asked.categories:
+        return "categories"
+    small = all(style_of(model.key) is Style.small for model in models)
+    return "none" if asked.partition == "auto" and small else asked.partition
 
 
 def checked_topic(topic: str) -> str:

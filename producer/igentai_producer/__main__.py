@@ -5,20 +5,25 @@ People start producers with `igentai producer`. Nothing heavy is imported here: 
 
 from __future__ import annotations
 
-import argparse
-import faulthandler
-import os
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from igentai_producer.parent import die_with
 
+if TYPE_CHECKING:
+    import argparse
+
 
 def main() -> int:
-    arguments = _arguments()
-    if not die_with(arguments.parent):
+    # Before anything is imported or read: on a busy machine that takes long enough to be orphaned meanwhile.
+    if "--parent" in sys.argv[:-1] and not die_with(_number_after("--parent")):
         sys.stderr.write("the process that started this producer is gone: not starting\n")
         return 1
+    import faulthandler
+    import os
+    from pathlib import Path
+
+    arguments = _arguments()
     faulthandler.enable()  # SIGABRT, which a producer that hangs is sent, leaves a traceback on standard error
 
     from igentai.errors import IgentaiError
@@ -28,7 +33,7 @@ def main() -> int:
 
     try:
         handover = decode(_read_all(arguments.handover_fd))
-        keys = [spec.key.reveal() for spec in handover.providers.values() if spec.key]
+        keys = [key.reveal() for spec in handover.providers.values() for key in spec.keys]
         os.set_blocking(2, False)  # the pipe to the orchestrator: one that does not read must not stop the work
         return run(
             arguments.orchestrator_addr,
@@ -44,7 +49,14 @@ def main() -> int:
         return error.exit_code
 
 
+def _number_after(flag: str) -> int:
+    word = sys.argv[sys.argv.index(flag) + 1]
+    return int(word) if word.isdigit() else 0
+
+
 def _arguments() -> argparse.Namespace:
+    import argparse
+
     parser = argparse.ArgumentParser(prog="igentai_producer", description="A producer that an orchestrator spawned.")
     parser.add_argument("--orchestrator-addr", required=True, metavar="HOST:PORT")
     parser.add_argument("--slot", type=int, required=True)
@@ -54,6 +66,8 @@ def _arguments() -> argparse.Namespace:
 
 
 def _read_all(descriptor: int) -> bytes:
+    import os
+
     with os.fdopen(descriptor, "rb") as pipe:
         return pipe.read()
 

@@ -78,6 +78,6 @@ def _plain(spec: ProviderSpec) -> dict[str, Any]:
 
 
 def _spec(plain: dict[str, Any]) -> ProviderSpec:
-    first, *more = [Secret(key) for key in plain["keys"]] or [None]
-    others = tuple(key for key in more if key)
-    return ProviderSpec(plain["name"], plain["kind"], first, plain["base_url"], plain["stream"], more_keys=others)
+    keys = tuple(Secret(key) for key in plain["keys"])
+    first = keys[0] if keys else None
+    return ProviderSpec(plain["name"], plain["kind"], first, plain["base_url"], plain["stream"], more_keys=keys[1:])

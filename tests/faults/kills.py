@@ -24,6 +24,8 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final
 
+import psutil
+
 from tests.end_to_end.command import REPOSITORY, environment
 from tests.faults.examination import Witnessed, noted
 from tests.faults.plants import DAEMON_PLACES, PRODUCER_PLACES
@@ -124,7 +126,8 @@ async def zygote(variables: dict[str, str]) -> AsyncIterator[Zygote]:
         try:
             yield started
         finally:
-            process.kill()
+            assert process.stdin is not None
+            process.stdin.close()  # it kills what it started, and goes
             await process.wait()
             listening.cancel()
 
@@ -186,8 +189,7 @@ class Episode:
             if moments and time.monotonic() >= moments[0] and self._kill_a_producer(pid):
                 moments.pop(0)
             await asyncio.sleep(GLANCE_S / 5)
-        if daemons.alive(pid):
-            os.kill(pid, signal.SIGKILL)
+        if daemons.alive(pid) and _signalled(pid, signal.SIGKILL):
             place = None
         code = await daemons.ended(pid, 10)
         if code == -signal.SIGKILL:
@@ -218,9 +220,7 @@ class Episode:
         producers = processes_of(daemon)
         if not producers:
             return False
-        try:
-            os.kill(self._rng.choice(producers), signal.SIGKILL)
-        except ProcessLookupError:
+        if not _signalled(self._rng.choice(producers), signal.SIGKILL):
             return False
         self.figures.producer_kills += 1
         return True
@@ -229,9 +229,10 @@ class Episode:
         began = time.monotonic()
         while processes_of(daemon):
             if time.monotonic() - began > ORPHAN_S:
-                self._topic.fault(f"producers {processes_of(daemon)} outlived their daemon by more than {ORPHAN_S} s")
                 for pid in processes_of(daemon):
-                    os.kill(pid, signal.SIGKILL)
+                    used_s = sum(psutil.Process(pid).cpu_times()[:2])
+                    self._topic.fault(f"a producer outlived its daemon by {ORPHAN_S} s (it had {used_s:.2f} s of CPU)")
+                    _signalled(pid, signal.SIGKILL)
                 return
             await asyncio.sleep(0.005)
         self.figures.longest_orphan_s = max(self.figures.longest_orphan_s, time.monotonic() - began)
@@ -246,7 +247,7 @@ class Episode:
                 break
             await asyncio.sleep(GLANCE_S)
         if daemons.alive(pid):
-            os.kill(pid, signal.SIGTERM)
+            _signalled(pid, signal.SIGTERM)
         code = await daemons.ended(pid, END_S)
         if code != 0:
             self._topic.fault(f"the last daemon ended with exit code {code}: {self._last_words()}")
@@ -256,6 +257,15 @@ class Episode:
     def _last_words(self) -> str:
         log = self._folder / "daemon.log"
         return log.read_text(errors="replace")[-1500:] if log.exists() else "it said nothing"
+
+
+def _signalled(pid: int, number: signal.Signals) -> bool:
+    """Whether it was there to be signalled."""
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 async def episode(
@@ -287,7 +297,7 @@ async def many(kills: int, rigs: int, seed: int, each: int, keep: Path | None) -
             figures = await episode(folder, min(each, max(1, kills - total.kills)), chosen)
             figures.faults = [f"seed {chosen}, {folder}: {fault}" for fault in figures.faults]
             total.add(figures)
-            print(f"seed {chosen}: {figures.kills} kills, {len(figures.faults)} faults; {total.kills} in all", flush=True)
+            print(f"seed {chosen}: {figures.kills} kills; {total.kills} in all", *figures.faults, sep="\n  ", flush=True)
             if not figures.faults:
                 shutil.rmtree(folder)
 

@@ -17,7 +17,7 @@ from igentai_orchestrator.commission import (
     read_categories,
     spec_of,
 )
-from igentai_orchestrator.core.topic import ModelChoice
+from igentai_orchestrator.core.topic import ModelChoice, PartitionMode
 
 MODELS = (ModelChoice("openai", "m"),)
 
@@ -83,3 +83,17 @@ def test_every_flag_arrives() -> None:
     assert (limits.max_attributes, limits.max_requests, limits.budget_usd, limits.max_minutes) == (1, 2, 3.0, 4.0)
     assert (limits.until_coverage, limits.min_yield, limits.saturation) == (0.5, 0.1, False)
     assert (spec.temperature, spec.near_duplicates, spec.seed, spec.folder) == (0.5, "keep", 9, "folder")
+
+
+@pytest.mark.parametrize(
+    ("models", "said", "partition"),
+    [
+        ((ModelChoice("embedded", "smollm2-135m"),), "auto", "none"),
+        ((ModelChoice("embedded", "smollm2-135m"),), "alphabetical", "alphabetical"),
+        ((ModelChoice("embedded", "smollm2-135m"), *MODELS), "auto", "auto"),
+    ],
+)
+def test_models_too_small_to_name_categories_are_asked_about_the_whole(
+    models: tuple[ModelChoice, ...], said: PartitionMode, partition: str
+) -> None:
+    assert spec_of(Commission("t", partition=said), Choice(models, ""), "f", 1).partition == partition

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from igentai.errors import FailureKind
-from igentai.messages import Ack, AttributeBatch, RequestFailed
+from igentai.messages import Ack, AttributeBatch, RequestFailed, TextWanted
 from igentai.retry import GiveUp, ProviderOut, decide
 from igentai_orchestrator.core.books import Books
-from igentai_orchestrator.core.campaign import Campaign, Sender
+from igentai_orchestrator.core.campaign import MAYBE_BILLED, Campaign, Sender
 from igentai_orchestrator.core.flights import Flight
 from igentai_orchestrator.core.journal import Acknowledge
 from igentai_orchestrator.core.orders import Log, Order, Send
@@ -20,6 +20,11 @@ def take_answer(books: Books, link: int | None, batch: AttributeBatch, now: floa
         return [_elsewhere(batch)]
     if batch.seq <= campaign.last_seq.get(batch.run_id, 0):
         return _seen_before(books, campaign, link, batch)
+    known = _named_by_key(books, batch)
+    if known is None:
+        return _ask_for_texts(books, campaign, link, batch)
+    if _out_of_turn(books, batch):
+        return []
     flight = _land(books, batch.assignment_id)
     sender = _sender(campaign, flight, batch.assignment_id) or _unknown(batch)
     meta = batch.metadata
@@ -27,15 +32,14 @@ def take_answer(books: Books, link: int | None, batch: AttributeBatch, now: floa
     if cost is None:
         model = sender.model.partition(":")[2]
         cost = books.prices.cost(sender.provider, model, meta.tokens_in, meta.tokens_out, meta.tokens_cached) or 0.0
-    record = campaign.admit(batch, sender, cost, _producer(books, link, batch), now)
+        if not meta.usage_reported:
+            cost = _bound_of_unreported(books, campaign, batch.assignment_id, cost)
+    record = campaign.admit(batch, sender, cost, _producer(books, link, batch), now, known)
     campaign.absorb(record, now)
-    gate = books.gates.get(sender.provider)
-    if flight is not None and gate is not None:
-        gate.answered(now, flight.id, flight.taken, meta.tokens_in + meta.tokens_out)
-        if meta.usage_reported:
-            estimate = books.ratios.expected(sender.model, flight.assign.messages)
-            ratio = max(books.ratios.ratio(sender.model), 1e-6)
-            books.ratios.observe(sender.model, round(estimate / ratio), meta.tokens_in)
+    if books.known is not None:
+        books.known.learn(record.fresh)
+    if flight is not None:
+        _settle_answer(books, flight, batch, cost, now)
     return [books.journal.record(record, Acknowledge(batch.run_id, batch.seq, len(campaign.admission)))]
 
 
@@ -46,6 +50,8 @@ def take_failure(books: Books, link: int | None, failure: RequestFailed, now: fl
         return [_elsewhere(failure)]
     if failure.seq <= campaign.last_seq.get(failure.run_id, 0):
         return _seen_before(books, campaign, link, failure)
+    if _out_of_turn(books, failure):
+        return []
     flight = _land(books, failure.assignment_id)
     sender = _sender(campaign, flight, failure.assignment_id)
     if sender is None:
@@ -69,6 +75,7 @@ def give_up_lost(books: Books, flight: Flight, reason: str, now: float) -> list[
     campaign.absorb(record, now)
     gate = books.gates[flight.assign.provider]
     gate.failed(now, flight.id, flight.taken, FailureKind.INTERNAL, None)
+    _settle_hour(books, flight, FailureKind.INTERNAL, now)
     keys = {"assignment": flight.id, "provider": flight.assign.provider, "reason": reason}
     return [books.journal.record(record), Log("warning", "desk.request_lost", keys)]
 
@@ -93,6 +100,7 @@ def call_off(books: Books, flight: Flight, now: float) -> list[Order]:
     record = campaign.failed(failure, sender, "desk", now)
     campaign.absorb(record, now)
     books.gates[flight.assign.provider].failed(now, flight.id, flight.taken, FailureKind.CANCELLED, None)
+    _settle_hour(books, flight, FailureKind.CANCELLED, now)
     return [books.journal.record(record)]
 
 
@@ -100,24 +108,98 @@ def _consequences(books: Books, flight: Flight, failure: RequestFailed, now: flo
     kind = _kind(failure.kind)
     name, model = flight.assign.provider, flight.assign.model
     gate = books.gates[name]
-    gate.failed(now, flight.id, flight.taken, kind, failure.retry_after_s)
+    source = gate.accounts[flight.key].source
+    gate.failed(now, flight.id, flight.taken, kind, failure.retry_after_s, failure.headers)
+    _settle_hour(books, flight, kind, now)
     keys = {"provider": name, "kind": kind.value, "status": failure.status, "detail": failure.detail}
     orders: list[Order] = [Log("info", "provider.request_failed", keys)]
-    verdict = decide(kind, flight.attempt, failure.retry_after_s, books.rng, provider=name, model=model)
+    verdict = decide(
+        kind, flight.attempt, failure.retry_after_s, books.rng, provider=name, model=model, key_variable=source
+    )
     if isinstance(verdict, ProviderOut):
         reason = f"{verdict.reason}: {verdict.remedy}"
-        if gate.put_out(reason, model if verdict.scope == "model" else None):
-            orders.append(Log("error", "provider.out", {"provider": name, "model": model, "reason": reason}))
+        whole_model = model if verdict.scope == "model" else None
+        if gate.put_out(reason, whole_model, flight.key):
+            said = {"provider": name, "model": model, "key": flight.key + 1, "reason": reason}
+            orders.append(Log("error", "provider.out", said))
     elif isinstance(verdict, GiveUp):
         orders.append(Log("warning", "provider.request_given_up", {"provider": name, "reason": verdict.reason}))
     elif books.retrying:
         failed_on = flight.failed_on | {flight.ask.model} if verdict.elsewhere else flight.failed_on
         attempt = flight.attempt + (kind is not FailureKind.RATE_LIMITED)
         assert books.campaign is not None
-        alone = all(m.key in failed_on for m in books.campaign.spec.models)
+        alone = all(m.key in failed_on for m in books.campaign.spec.models) and not _by_another_key(books, flight, now)
         due = now + (verdict.after_s if alone or not verdict.elsewhere else 0.0)
         books.retries.add(due, flight.ask, attempt, failed_on)
     return orders
+
+
+def _by_another_key(books: Books, flight: Flight, now: float) -> bool:
+    """Whether another key of the same provider may take the request at once."""
+    others = (a for a in books.gates[flight.assign.provider].accounts if a.number != flight.key)
+    return any(account.wait_s(now, 1) <= 0 for account in others)
+
+
+def _settle_answer(books: Books, flight: Flight, batch: AttributeBatch, cost_usd: float, now: float) -> None:
+    """What an answer used, to the limits, the budget of the hour, and those who learn from it."""
+    meta, assign = batch.metadata, flight.assign
+    gate = books.gates[assign.provider]
+    gate.answered(now, flight.id, flight.taken, meta.tokens_in + meta.tokens_out, meta.headers)
+    if books.hour is not None:
+        books.hour.settle(now, flight.id, cost_usd)
+    if meta.usage_reported:
+        model = flight.ask.model
+        estimate = books.ratios.expected(model, assign.messages)
+        ratio = max(books.ratios.ratio(model), 1e-6)
+        books.ratios.observe(model, round(estimate / ratio), meta.tokens_in)
+        books.replies.observe(model, assign.purpose, assign.max_tokens, meta.tokens_out)
+
+
+def _settle_hour(books: Books, flight: Flight, kind: FailureKind, now: float) -> None:
+    """A request that came to nothing, to the budget of the hour: as the topic's own budget counts it."""
+    if books.hour is None:
+        return
+    if kind is FailureKind.CANCELLED:
+        books.hour.give_back(flight.id)
+    elif kind in MAYBE_BILLED:
+        books.hour.lost(now, flight.id)
+    else:
+        books.hour.settle(now, flight.id, 0.0)
+
+
+def _bound_of_unreported(books: Books, campaign: Campaign, assignment_id: int, estimate: float) -> float:
+    """The cost of an answer whose usage nobody reported: where money is limited, all that it can have been (G5)."""
+    assignment = campaign.open_assignments.get(assignment_id)
+    if assignment is None or (campaign.budget.limit is None and books.hour is None):
+        return estimate
+    return max(estimate, assignment.reserved_usd)
+
+
+def _named_by_key(books: Books, batch: AttributeBatch) -> list[int] | None:
+    """The attributes an answer named by key, as numbers; None where one of them is not held."""
+    if not batch.known:
+        return []
+    return None if books.known is None else books.known.numbers(batch.known)
+
+
+def _ask_for_texts(books: Books, campaign: Campaign, link: int | None, batch: AttributeBatch) -> list[Order]:
+    """The filter took something for known that is not. The answer is not taken; it comes again with every text."""
+    if link is None or books.awaited.get(batch.run_id, batch.seq) < batch.seq:
+        return []
+    books.awaited[batch.run_id] = batch.seq
+    keys = {"producer": _producer(books, link, batch), "seq": batch.seq}
+    return [Send(link, TextWanted(campaign.ledger, batch.seq)), Log("debug", "desk.texts_wanted", keys)]
+
+
+def _out_of_turn(books: Books, what: AttributeBatch | RequestFailed) -> bool:
+    """Whether it came behind an answer that was asked for again: it will come again behind that one."""
+    awaited = books.awaited.get(what.run_id)
+    if awaited is None or what.seq < awaited:
+        return False
+    if what.seq > awaited:
+        return True
+    del books.awaited[what.run_id]
+    return False
 
 
 def _producer(books: Books, link: int | None, what: AttributeBatch | RequestFailed) -> str:

@@ -27,7 +27,7 @@ VERIFIED: Final = 5
 TOKENS_PER_LINE: Final = 9.0
 NOMINAL_IN: Final = 250
 SMALL_TEMPERATURE: Final = 0.9
-UNAFFORDABLE_S: Final = 1.0  # until a retry that the money was not there for looks again
+LATER_S: Final = 1.0  # until a retry that limits or money did not allow looks again
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,11 @@ class Asker:
         self._models = {model.key: model for model in campaign.spec.models}
         self._bounds = {key: self._nominal_bound(key) for key in self._models}
         self._held: dict[str, Held] = {}  # by provider: one a line, for those behind it wait anyway
+        self._oversized: dict[str, int] = {}  # tokens of a request larger than its provider's limit, by model
         self._patient = False  # the policy would rather wait for a better model
 
     def never(self) -> str | None:
-        """Why no usable model will ever be asked again with nothing under way: money, or limits too low for one request.
+        """Why nothing will ever be asked again if nothing is under way: no money, or limits below one request.
 
         None where waiting may help, or where no model is usable at all.
         """
@@ -96,8 +97,9 @@ class Asker:
         return reasons[0] if reasons and None not in reasons else None
 
     def _refused(self, key: str) -> str | None:
-        model = self._models[key]
-        return self._purse.refusal(self._bounds[key]) or self._gates[model.provider].too_large(self._tokens(key))
+        gate = self._gates[self._models[key].provider]
+        tokens = max(self._tokens(key), self._oversized.get(key, 0))
+        return self._purse.refusal(self._bounds[key]) or gate.too_large(tokens)
 
     def close(self) -> None:
         """Nothing more is asked: give up the places in line."""
@@ -136,13 +138,12 @@ class Asker:
             request = self.word(choice.ask)
             tokens = self._expected(choice.ask, request)
             if self._gate(choice.ask).wait_s(now, self._models[choice.ask.model].model, tokens) > 0:
-                self._line_up(choice, request, tokens, now)
+                self._line_up(choice, request, tokens, now, retries)
                 continue
             flight = self._flight(choice, request, tokens, None, now, run_id)
             if flight is not None:
                 return flight
-            if choice.attempt > 1:
-                retries.add(now + UNAFFORDABLE_S, choice.ask, choice.attempt, choice.failed_on)
+            self._later(choice, now, retries)
         return None
 
     def upper_bound(self, assign: Assign) -> float:
@@ -153,12 +154,23 @@ class Asker:
 
     # -- the line -------------------------------------------------------------------------------------------------
 
-    def _line_up(self, choice: Choice, request: Request, tokens: int, now: float) -> None:
+    def _line_up(self, choice: Choice, request: Request, tokens: int, now: float, retries: Retries) -> None:
         """First come, first served: what is larger than usual is not overtaken by what is smaller."""
-        provider = self._models[choice.ask.model].provider
-        place = self._gates[provider].line_up(now, tokens)
-        if place is not None:  # else it is larger than the limit itself: nothing can bring it through
+        model = choice.ask.model
+        provider = self._models[model].provider
+        if self._gates[provider].too_large(tokens) is not None:
+            self._oversized[model] = tokens
+            return
+        place = None if provider in self._held else self._gates[provider].line_up(now, tokens)
+        if place is None:
+            self._later(choice, now, retries)
+        else:
             self._held[provider] = Held(choice, request, tokens, place)
+
+    def _later(self, choice: Choice, now: float, retries: Retries) -> None:
+        """A retry that cannot be made now stays one; a new request may be chosen again, or another."""
+        if choice.attempt > 1:
+            retries.add(now + LATER_S, choice.ask, choice.attempt, choice.failed_on)
 
     def _out_of_line(self, now: float, retries: Retries, run_id: str) -> Flight | None:
         """A held request whose turn has come. One whose key went out meanwhile is asked elsewhere."""
@@ -176,6 +188,7 @@ class Asker:
                 if flight is not None:
                     return flight
                 gate.leave(held.place)
+                self._later(choice, now, retries)
         return None
 
     # -- choosing -----------------------------------------------------------------------------------------------
@@ -273,6 +286,7 @@ class Asker:
         self._bounds[ask.model] = bound
         if self._purse.wait_s(now, bound) > 0:
             return None
+        self._oversized.pop(ask.model, None)
         gate, number = self._gates[model.provider], assign.assignment_id
         taken = gate.take(now, tokens, number) if place is None else gate.take_in(place, now, tokens, number)
         return Flight(

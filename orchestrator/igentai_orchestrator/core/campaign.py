@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from igentai.budget import Budget
 from igentai.errors import FailureKind
 from igentai.messages import AttributeBatch, RequestFailed
 from igentai.text import is_clean
-from igentai_orchestrator.core import prompts
+from igentai_orchestrator.core import prompts, purse
 from igentai_orchestrator.core.admission import Admission
 from igentai_orchestrator.core.coverage import Coverage
 from igentai_orchestrator.core.discovery import Outcome
@@ -104,13 +104,25 @@ class Campaign:
 
     # -- what a producer sent becomes a record ------------------------------------------------------------------
 
-    def admit(self, batch: AttributeBatch, sender: Sender, cost_usd: float, producer: str, now: float) -> AnswerRecord:
-        """Sort an answer's attributes into fresh and repeats. What is no legal line is left out."""
+    def admit(
+        self,
+        batch: AttributeBatch,
+        sender: Sender,
+        cost_usd: float,
+        producer: str,
+        now: float,
+        known: Sequence[int] = (),
+    ) -> AnswerRecord:
+        """Sort an answer's attributes into fresh and repeats. What is no legal line is left out.
+
+        `known`: the numbers of those it named by key, in no order.
+        """
         listing = sender.purpose in ("list", "probe")
         lines = batch.attributes
         if not is_clean(lines):
             lines = [line for line in lines if is_clean([line])]
         admitted = self.admission.admit(lines if listing else [])
+        repeats = list(dict.fromkeys([*admitted.repeats, *known])) if known else admitted.repeats
         meta = batch.metadata
         return AnswerRecord(
             assignment_id=batch.assignment_id,
@@ -128,10 +140,10 @@ class Campaign:
             tokens_cached=meta.tokens_cached,
             cost_usd=cost_usd,
             latency_ms=meta.response_time_ms,
-            candidates=len(lines),
+            candidates=len(lines) + len(known),
             first_number=admitted.first_number,
             fresh=admitted.fresh,
-            repeats=admitted.repeats,
+            repeats=repeats,
             elapsed_s=now - self.started_at,
             notes=_notes(sender, lines),
         )
@@ -332,6 +344,7 @@ class Campaign:
             **numbers,
             "budget_usd": self.spec.limits.budget_usd,
             "reserved_usd": self.budget.reserved,
+            "budget": purse.shown(self.budget, self.statistics.totals, *self.statistics.recent(now)),
             "coverage": self.coverage.snapshot(),
             "forecast": forecast,
             "near_duplicates": self.groups.snapshot(self.texts),

@@ -13,6 +13,7 @@ from enum import StrEnum
 from random import Random
 from typing import Any, Final, Literal
 
+from igentai.budget import HourlyBudget
 from igentai.messages import Ack, FinishTopic, GenerationConfig, ProviderAccess, StartTopic, Stop, UpdateConfiguration
 from igentai.messages import Welcome as Greeting
 from igentai.prices import PriceTable
@@ -23,8 +24,10 @@ from igentai_orchestrator.core.asking import Asker, expected_cost
 from igentai_orchestrator.core.books import Books
 from igentai_orchestrator.core.campaign import Campaign
 from igentai_orchestrator.core.fleet import Fleet
+from igentai_orchestrator.core.flights import Flight
 from igentai_orchestrator.core.gate import Gate
 from igentai_orchestrator.core.journal import Acknowledge, Dispatch
+from igentai_orchestrator.core.known import DELTA_KEYS, Known
 from igentai_orchestrator.core.orders import (
     CloseTopic,
     Disconnect,
@@ -36,6 +39,7 @@ from igentai_orchestrator.core.orders import (
     Send,
     TakeSpool,
 )
+from igentai_orchestrator.core.purse import Purse
 from igentai_orchestrator.core.records import AssignmentRecord, EventRecord
 from igentai_orchestrator.core.roster import Link
 from igentai_orchestrator.core.stops import Progress, reason_to_stop
@@ -46,6 +50,7 @@ WEIGHT_CHANGE: Final = 0.05
 EXIT_ALL_FAILED: Final = 1
 EXIT_NO_PROVIDER: Final = 3
 SHUTDOWN_LEAVE_S: Final = 1.5
+FILTER_EVERY_S: Final = 2.0
 SETTLE_S: Final = 0.5  # beyond the drain, for commits; on a full disk they do not come, and spools keep the answers
 
 
@@ -60,7 +65,8 @@ class Desk:
     """Decides everything. No I/O, no clock, no randomness but `rng`."""
 
     def __init__(self, arrangement: Arrangement, prices: PriceTable, rng: Random) -> None:
-        self.books = Books(arrangement, prices, rng, Fleet(rng))
+        hour = None if arrangement.budget_per_hour is None else HourlyBudget(arrangement.budget_per_hour)
+        self.books = Books(arrangement, prices, rng, Fleet(rng), hour)
         self.phase = Phase.IDLE
         self.storage_trouble: str | None = None
         self.shutting_down = False
@@ -70,6 +76,7 @@ class Desk:
         self._finish_by = 0.0
         self._asked_to_stop = False
         self._published_at = 0.0
+        self._filter_due = 0.0
         self._published: dict[str, float] = {}
         self._rooms: dict[type[Any], Callable[[Any, float], list[Order]]] = {
             facts.Tick: self._tick,
@@ -107,7 +114,7 @@ class Desk:
     def deadline(self, now: float) -> float | None:
         """Seconds until something is due that should not wait for the next regular tick."""
         due = [self.books.fleet.deadline, self.books.retries.deadline]
-        waits = [at - now for at in due if at is not None]
+        waits = [at - now for at in due if at is not None and at > now]  # what is overdue waits for something else
         if self.phase is Phase.RUNNING and self._asker is not None and self.books.roster.hungriest() is not None:
             waits.append(self._asker.wait_s(now))
         return min(waits, default=None)
@@ -132,7 +139,16 @@ class Desk:
             if model.provider not in books.gates:
                 terms = books.arrangement.providers[model.provider]
                 books.gates[model.provider] = Gate(model.provider, terms, books.arrangement.share, books.rng)
-        self._asker = Asker(campaign, books.gates, books.prices, books.ratios, books.arrangement, books.rng)
+        self._asker = Asker(
+            campaign,
+            books.gates,
+            books.prices,
+            books.ratios,
+            books.replies,
+            books.arrangement,
+            Purse(campaign.budget, books.hour),
+            books.rng,
+        )
         self._spool = fact.spool
         self._asked_to_stop = False
         self.phase = Phase.RUNNING
@@ -141,14 +157,15 @@ class Desk:
         ]
         orders += books.fleet.resize(spec.producers, now)
         for link in books.roster:
-            orders.append(self._start(link))
+            orders += self._start(link)
         return orders
 
-    def _start(self, link: Link) -> Send:
+    def _start(self, link: Link) -> list[Order]:
         """Tell a producer what the topic is; what it wants from now on it will say itself."""
         campaign = self.books.campaign
         assert campaign is not None
         link.free = 0
+        self.books.awaited.pop(link.run_id, None)  # all that the ledger does not hold is sent again
         terms = self.books.arrangement.providers
         used = {model.provider: terms[model.provider] for model in campaign.spec.models}
         access = {name: ProviderAccess(t.kind, t.base_url, t.stream) for name, t in used.items()}
@@ -159,7 +176,7 @@ class Desk:
             temperature=campaign.spec.temperature,
             spool=self._spool if link.slot is not None else None,
         )
-        return Send(
+        start = Send(
             link.number,
             StartTopic(
                 ledger=campaign.ledger,
@@ -170,6 +187,28 @@ class Desk:
                 generation_config=config,
             ),
         )
+        return [start, *self._send_filter(link, campaign)]
+
+    def _send_filter(self, link: Link, campaign: Campaign) -> list[Order]:
+        """The filter of what is known, to a producer whose answers cost something to carry."""
+        books = self.books
+        link.filtered = books.arrangement.bloom == "on" or (books.arrangement.bloom == "auto" and link.slot is None)
+        if not link.filtered:
+            return []
+        if books.known is None:
+            books.known = Known(campaign.texts)
+        return [Send(link.number, UpdateConfiguration(bloom_filter=part)) for part in books.known.parts()]
+
+    def _update_filters(self, now: float) -> list[Order]:
+        """What came to be known since the last time, to those who were sent the filter."""
+        books = self.books
+        if books.known is None or not books.known.unsent:
+            return []
+        if books.known.unsent < DELTA_KEYS and now < self._filter_due:
+            return []
+        self._filter_due = now + FILTER_EVERY_S
+        updates = [UpdateConfiguration(bloom_filter=part) for part in books.known.deltas()]
+        return [Send(link.number, update) for link in books.roster if link.filtered for update in updates]
 
     def _stop_requested(self, fact: facts.TopicStopRequested, now: float) -> list[Order]:
         return self._begin_finish("stopped", fact.reason, now, drain=True)
@@ -186,6 +225,8 @@ class Desk:
         self.phase = Phase.FINISHING
         books.retrying = False
         books.retries.clear()
+        if self._asker is not None:
+            self._asker.close()
         self._finish_by = now + books.arrangement.drain_s if drain else float("inf")
         self._asked_to_stop = self._asked_to_stop or drain
         event = books.journal.record(EventRecord("stop", reason, "{}"))
@@ -216,6 +257,8 @@ class Desk:
         books.campaign = None
         books.durable.clear()
         books.spools.clear()
+        books.awaited.clear()
+        books.known = None
         self._asker = None
         self._closing = None
         self._published.clear()
@@ -255,6 +298,8 @@ class Desk:
                 listed=flight.listed,
             )
             campaign.absorb(record, now)
+            if books.hour is not None:
+                books.hour.reserve(now, flight.id, flight.reserved_usd, check=False)
             orders.append(books.journal.record(record, Dispatch(flight.id)))
         return orders
 
@@ -265,9 +310,9 @@ class Desk:
         assert asker is not None
         if len(books.flights):
             return []
-        if not asker.affordable():
-            limit = campaign.spec.limits.budget_usd
-            return self._begin_finish("finished", f"--budget {limit:g}: the next request could cost more", now)
+        never = asker.never()
+        if never is not None:
+            return self._begin_finish("finished", never, now)
         if not asker.usable() and not books.arrangement.wait_when_out:
             reasons = {books.gates[m.provider].state(now, m.model)[1] for m in campaign.spec.models}
             reason = "no usable provider is left: " + "; ".join(sorted(reasons))
@@ -310,7 +355,7 @@ class Desk:
         for flight in books.flights.of_run(fact.run_id):
             flight.orphaned_at = None
         if self.phase in (Phase.RUNNING, Phase.FINISHING):
-            orders.append(self._start(link))
+            orders += self._start(link)
         keys = {"producer": link.producer, "pid": link.pid, "link": link.number}
         return [*orders, Log("info", "fleet.producer_joined", keys)]
 
@@ -418,8 +463,17 @@ class Desk:
         link = books.roster.of_run(flight.run_id)
         if link is None or self._asked_to_stop or self.storage_trouble is not None:
             return call_off(books, flight, now)
+        if self._is_out(flight):
+            if books.retrying:
+                books.retries.add(now, flight.ask, flight.attempt, flight.failed_on)
+            return call_off(books, flight, now)
         flight.sent_at = now
         return [Send(link.number, flight.assign)]
+
+    def _is_out(self, flight: Flight) -> bool:
+        """Whether its key or its model was refused while its reservation was being written."""
+        gate = self.books.gates[flight.assign.provider]
+        return gate.out_for(flight.assign.model) is not None or gate.accounts[flight.key].out is not None
 
     def _storage_troubled(self, fact: facts.StorageTroubled, _now: float) -> list[Order]:
         self.storage_trouble = fact.detail
@@ -438,6 +492,7 @@ class Desk:
             orders += self._overdue(flight.id, now)
         if self.phase is Phase.RUNNING:
             orders += self._publish_weights(now)
+            orders += self._update_filters(now)
             orders += self._group()
         return orders
 
@@ -501,10 +556,17 @@ class Desk:
         campaign.absorb(event, now)
         return [self.books.journal.record(event)]
 
-    def _reloaded(self, _: facts.ConfigurationReloaded, _now: float) -> list[Order]:
-        for gate in self.books.gates.values():
-            gate.readmit()
-        return [Log("info", "daemon.reloaded")]
+    def _reloaded(self, fact: facts.ConfigurationReloaded, _now: float) -> list[Order]:
+        """Whatever was out may be asked. Producers that hold old keys finish what they do; others take their places."""
+        books = self.books
+        for name, gate in books.gates.items():
+            gate.readmit(books.arrangement.providers.get(name))
+        orders: list[Order] = [Log("info", "daemon.reloaded")]
+        for link in books.roster if fact.keys_changed else ():
+            if link.slot is not None:
+                link.leaving = True
+                orders.append(Send(link.number, Stop(drain=True)))
+        return orders
 
     def _shut_down(self, _: facts.ShutdownRequested, now: float) -> list[Order]:
         self.shutting_down = True

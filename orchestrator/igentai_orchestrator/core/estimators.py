@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 RARE: Final = 10  # ACE's and the ratio plot's bound between rare and common
 
-# ln(unseen / distinct) = ln A + B ln(iChao1 / distinct) + C ln(fresh share of late), fitted by least squares on 72
+# ln(unseen / distinct) = ln A + B ln(iChao1 / distinct) + C ln(fresh share of late), fitted by least squares on 78
 # simulated runs of the learned policy (seeds 100 to 105 and 300 to 323), at every twentieth of the topic from 20 %.
 _A: Final = 4.56
 _B: Final = 0.668

@@ -161,7 +161,9 @@ class MergeUndone:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationReloaded:
-    """SIGHUP: providers that were out may be tried again."""
+    """SIGHUP: providers that were out may be tried again. `keys_changed`: producers hold other keys than are set now."""
+
+    keys_changed: bool = False
 
 
 Fact: TypeAlias = (

@@ -21,6 +21,7 @@ class Link:
     flights: set[int] = field(default_factory=set)
     status: ProducerStatus | None = None
     leaving: bool = False
+    filtered: bool = False  # was sent the filter of what is known in the open topic
 
     @property
     def producer(self) -> str:

@@ -25,6 +25,7 @@ _LINES: Final = 20_000  # lines looked at: twenty times what can be kept
 
 _LINK: Final = re.compile(r"!?\[([^\[\]\n]{1,300})\]\([^()\s]{0,500}(?:\([^()\s]{0,100}\)[^()\s]{0,100})?\)")
 _CITATION: Final = re.compile(r"(?:\s?(?:【[^【】]{0,40}】|\[\d{1,3}\]|\[\^\w{1,8}\])){1,8}$")
+_TRAILING: Final = re.compile(r"(?<=\S)\s*\([^()]{0,200}\)?$")
 _ESCAPED: Final = re.compile(r"\\([_*#&~\[\]()>!])")
 _EMOJI: Final = re.compile(
     "(?:[\u2600-\u27bf\u2b00-\u2bff\U0001f000-\U0001faff](?:[\ufe0f\u200d\u2640\u2642]|[\U0001f3fb-\U0001f3ff])*)+\\s+"
@@ -148,6 +149,14 @@ def _without_emoji(contents: list[str]) -> list[str]:
     return bare if changed * 5 >= len(contents) * 3 and all(bare) else contents
 
 
+def _rambled(content: str) -> str:
+    """A small model's line without the bracket it trails off into, and nothing of one that says a word over and over."""
+    words = content.lower().split()
+    if len(words) >= 6 and len(set(words)) * 2 <= len(words):
+        return ""
+    return _TRAILING.sub("", content)
+
+
 def _kept(contents: list[str], *, small_model: bool) -> tuple[list[str], int]:
     sentences = [is_sentence(content) for content in contents]
     # Where half the items are sentences, sentences were asked for: proverbs, questions.
@@ -155,6 +164,8 @@ def _kept(contents: list[str], *, small_model: bool) -> tuple[list[str], int]:
     kept: dict[str, str] = {}
     dropped = 0
     for content, sentence in zip(contents, sentences, strict=True):
+        if small_model:
+            content = _rambled(content)  # noqa: PLW2901  the line as it was meant
         item = None if (sentence and not spare) or is_stray(content) else clean(content)
         if item is None or is_filler(item) or len(kept) >= ITEMS or (found := key(item)) in kept:
             dropped += 1

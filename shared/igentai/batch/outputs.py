@@ -16,7 +16,7 @@ from igentai.batch.sqlite_rows import SqliteRows
 from igentai.errors import StorageError, UsageError
 
 if TYPE_CHECKING:
-    from typing import BinaryIO
+    from typing import IO
 
     from igentai.batch.result import Result
 
@@ -61,7 +61,7 @@ def output_at(path: Path) -> Output:
 class JsonLines:
     """An object a line."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: IO[bytes], name: str) -> None:
         self._file, self._name = file, name
         self._flushed_at = 0.0
 
@@ -71,7 +71,11 @@ class JsonLines:
         Raises:
             StorageError: it cannot be written.
         """
-        self._put(orjson.dumps(as_row(result), option=orjson.OPT_APPEND_NEWLINE))
+        self.put(as_row(result))
+
+    def put(self, row: dict[str, Any]) -> None:
+        """Any object as a line."""
+        self._put(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
 
     def close(self) -> None:
         try:
@@ -100,7 +104,7 @@ class JsonLines:
 class CsvLines(JsonLines):
     """RFC 4180 with a header; texts quoted, formulas defused by a leading `'`. `usage` is JSON."""
 
-    def __init__(self, file: BinaryIO, name: str) -> None:
+    def __init__(self, file: IO[bytes], name: str) -> None:
         super().__init__(file, name)
         self._put(_csv_line(COLUMNS))
 

@@ -87,6 +87,8 @@ class Batch:
         self._cache_commit = GroupCommit[tuple[bytes, Result]](cache.write, _nothing, self._wake.set) if cache else None
         self._read = 0
         self.total: int | None = None
+        self.cut_short = 0  # replies that reached max_tokens
+        self.resumed = 0  # answers that the journal had
         self._news = False  # whether something ended since the last word of progress
         self._fault: Exception | None = None
         self._uncommitted = 0
@@ -177,7 +179,7 @@ class Batch:
             if feed.ended or not schedule.wants or not self._collector.admits(self._read):
                 return
             if schedule.stopped is not None and not self._mark_rest:
-                feed.ended = True
+                feed.end()
                 return
             item = feed.read()
             if item is None:
@@ -203,6 +205,7 @@ class Batch:
             asked_here = fingerprint(call_of(query, "", self._options))
             kept = self._journal.find(index, asked_here)
             if kept is not None:
+                self.resumed += 1
                 self.record.resumed(index)
                 return kept
             self._asked_here[index] = asked_here
@@ -325,6 +328,7 @@ class Batch:
 
     def _final(self, result: Result) -> None:
         self.tally.count(result)
+        self.cut_short += result.finish == "length"
         self._collector.put(result.index, result)
         if result.error is not None and result.error.kind != STOPPED:
             self.record.gave_up(result)

@@ -25,7 +25,7 @@ class Feed(Generic[T]):
     def __init__(self, source: Source[T], woken: Callable[[], None]) -> None:
         self.total = len(source) if isinstance(source, Sized) else None
         self.asynchronous = isinstance(source, AsyncIterable)
-        self.ended = False
+        self._exhausted = False
         self.error: Exception | None = None
         self._source = source
         self._iterator = None if isinstance(source, AsyncIterable) else iter(source)
@@ -33,13 +33,23 @@ class Feed(Generic[T]):
         self._ahead: list[T] = []
         self._wanted = asyncio.Event()
 
+    @property
+    def ended(self) -> bool:
+        """Whether every item has been read."""
+        return self._exhausted and not self._ahead
+
+    def end(self) -> None:
+        """Read no more; what is ahead is dropped."""
+        self._exhausted = True
+        self._ahead.clear()
+
     def read(self) -> tuple[T] | None:
         """The next item in a tuple, None where there is none now; then look at `ended`."""
         if self._iterator is not None:
             try:
                 return (next(self._iterator),)
             except StopIteration:
-                self.ended = True
+                self._exhausted = True
                 return None
         if self._ahead:
             return (self._ahead.pop(0),)
@@ -59,7 +69,7 @@ class Feed(Generic[T]):
                 self._ahead.append(await anext(iterator))
                 self._woken()
         except StopAsyncIteration:
-            self.ended = True
+            self._exhausted = True
         except Exception as error:  # raised to whoever reads: an exception out of a task would cancel the wrong one
             self.error = error
         self._woken()

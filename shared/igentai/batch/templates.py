@@ -37,7 +37,7 @@ _CODE: Final = (
 ANALYSES: Final[Mapping[str, str]] = {
     "security": "Look for security vulnerabilities in this code: SQL injection, XSS, authentication bypasses, exposure "
     f"of sensitive data, unsafe deserialisation, path traversal.{_CODE}",
-    "quality": f"Look for defects in this code: wrong logic, unhandled errors, resource leaks, races, dead code.{_CODE}",
+    "quality": f"Look for defects in this code: wrong logic, unhandled errors, leaks, races, dead code.{_CODE}",
     "documentation": "Look for public functions, classes and modules in this code whose documentation is missing or "
     f"wrong.{_CODE}",
 }

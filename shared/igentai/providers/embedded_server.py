@@ -27,8 +27,9 @@ SLOTS: Final = 2  # requests answered side by side; they share the one thread
 PORTS: Final = range(20000, 32768)
 CONTEXT: Final = 4096  # tokens, for all slots together: prompt and reply of each fit in 2,048
 
-# What a request leaves open. Of some thirty settings tried on lists of dog breeds and of programming languages these
-# found the most real names in the fewest tokens; below a temperature of 0.7 it repeats itself, above 1 it babbles.
+# What a request leaves open. Chosen after some thirty settings were tried, mostly once each, on dog breeds and
+# programming languages: good ones, not shown to be the best. Below a temperature of 0.7 it repeats itself, above 1 it
+# babbles.
 TEMPERATURE: Final = 0.9
 TOP_P: Final = 0.85
 REPEAT_PENALTY: Final = 1.05
