@@ -13,6 +13,7 @@ from typer.exceptions import TyperException
 import igentai
 from igentai import logs
 from igentai.errors import ConfigurationError, IgentaiError, UsageError
+from igentai.providers.base import Secret
 from igentai_orchestrator import options as opt
 from igentai_orchestrator.batch_command import batch
 from igentai_orchestrator.commission import Commission, read_categories
@@ -75,14 +76,12 @@ def _deliberate(group: BaseExceptionGroup[BaseException]) -> IgentaiError | None
 def _settings(**flags: Any) -> Settings:
     settings = load(**flags)
     names = ("openai", "anthropic", "gemini", *settings.providers)
-    keys = []
+    keys: list[Secret] = []
     for name in names:
         try:
-            key = settings.provider(name).key
+            keys += settings.provider(name).keys
         except IgentaiError:
             continue
-        if key is not None:
-            keys.append(key)
     logs.configure(level=settings.log_level, secrets=keys)
     return settings
 
@@ -103,6 +102,7 @@ def explore(
     max_attributes: opt.MaxAttributes = None,
     max_requests: opt.MaxRequests = None,
     budget: opt.Budget = None,
+    budget_per_hour: opt.BudgetPerHour = None,
     max_minutes: opt.MaxMinutes = None,
     until_coverage: opt.UntilCoverage = None,
     min_yield: opt.MinYield = None,
@@ -141,7 +141,7 @@ def explore(
 
     settings = _settings(
         outputs=outputs, host=host, auth=False if no_auth else None, insecure=insecure or None, config=config,
-        log_level=log_level or "warning",
+        log_level=log_level or "warning", budget_per_hour=budget_per_hour,
     )  # fmt: skip
     asked = Commission(
         topic, tuple(provider or ()), producers, concurrency, request_size, prompt, temperature, max_attributes,
@@ -202,6 +202,7 @@ def orchestrator(
     max_attributes: opt.MaxAttributes = None,
     max_requests: opt.MaxRequests = None,
     budget: opt.Budget = None,
+    budget_per_hour: opt.BudgetPerHour = None,
     max_minutes: opt.MaxMinutes = None,
     prompt: opt.Prompt = None,
     request_size: opt.RequestSize = None,
@@ -229,7 +230,7 @@ def orchestrator(
     flags = {
         "producers": producers, "port": port, "outputs": outputs, "host": host, "auth": False if no_auth else None,
         "insecure": insecure or None, "producer_host": producer_host, "producer_port": producer_port,
-        "config": config, "log_level": log_level,
+        "config": config, "log_level": log_level, "budget_per_hour": budget_per_hour,
     }  # fmt: skip
     settings = _settings(**flags)
     first = []

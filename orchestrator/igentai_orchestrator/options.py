@@ -60,6 +60,12 @@ MaxRequests = Annotated[int | None, typer.Option(min=1, help="Make at most so ma
 Budget = Annotated[
     float | None, typer.Option(min=0.0, metavar="USD", help="Spend at most so much.", rich_help_panel=LIMITS)
 ]
+BudgetPerHour = Annotated[
+    float | None,
+    typer.Option(
+        min=0.0, metavar="USD", help="Spend at most so much in any hour, over all topics.", rich_help_panel=LIMITS
+    ),
+]
 MaxMinutes = Annotated[float | None, typer.Option(min=0.0, help="Work at most so long.", rich_help_panel=LIMITS)]
 UntilCoverage = Annotated[
     float | None,

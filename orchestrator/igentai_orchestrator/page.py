@@ -32,9 +32,10 @@ READERS_KEPT: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The served page: the address to open once, and how to end it."""
+    """The served page: its address, the one that signs a browser in, once, and how to end it."""
 
     address: str
+    sign_in: str
     stop: Callable[[], None]
 
 
@@ -63,7 +64,7 @@ async def open_page(daemon: Daemon, group: asyncio.TaskGroup, port: int, doorpla
     address = f"http://{shown}:{server.port}"
     sign_in = f"{address}/?token={app.state.access.one_time_code()}" if token else f"{address}/"
     doorplate.put_up(address, token, sign_in)
-    return Page(sign_in, server.stop)
+    return Page(address, sign_in, server.stop)
 
 
 class Face:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from igentai.errors import ConfigurationError
-from igentai_orchestrator.tls import client_context, is_loopback, tls_files
 
 if TYPE_CHECKING:
     import ssl
@@ -29,6 +28,7 @@ def cert(folder: Folder = Path("certs"), host: Hosts = None, renew: Renew = Fals
     [bold]Example[/bold]: igentai cert --host orchestrator.example --host 192.0.2.7
     """
     from igentai_orchestrator.certificate import issue
+    from igentai_orchestrator.tls import is_loopback
 
     made = issue(folder, host or (), renew=renew)
     for path in made.written:
@@ -60,6 +60,8 @@ def tls_of_producer(address: str, settings: Settings) -> ssl.SSLContext | None:
     Raises:
         ConfigurationError: files are missing or cannot be used, or there are none and the address is another machine's.
     """
+    from igentai_orchestrator.tls import client_context, is_loopback, tls_files
+
     files = tls_files(settings.producer_ca, settings.producer_cert, settings.producer_key)
     if files is not None:
         return client_context(files)

@@ -17,8 +17,9 @@ import signal
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from random import Random
 from typing import Any, Final
 
@@ -39,10 +40,10 @@ from igentai_orchestrator.core.agenda import Agenda, Entry
 from igentai_orchestrator.core.arrangement import Arrangement, ProviderTerms
 from igentai_orchestrator.core.desk import Desk, Phase
 from igentai_orchestrator.core.topic import TopicSpec
-from igentai_orchestrator.doorplate import Doorplate
+from igentai_orchestrator.doorplate import TOKEN, Doorplate
 from igentai_orchestrator.settings import KNOWN, Settings, read_secret, service_environment
 from igentai_orchestrator.shell import clock
-from igentai_orchestrator.shell.archive import Archive, OpenedTopic
+from igentai_orchestrator.shell.archive import Archive, OpenedTopic, spent_lately
 from igentai_orchestrator.shell.listener import Listener
 from igentai_orchestrator.shell.notify import Notify
 from igentai_orchestrator.shell.processes import Processes
@@ -98,6 +99,8 @@ class Daemon:
             share=settings.limit_share,
             optimization_interval_s=settings.optimization_interval,
             wait_when_out=not until_done,
+            budget_per_hour=settings.budget_per_hour,
+            bloom=settings.bloom,
         )
         self.desk = Desk(arrangement, self.prices, Random(secrets.randbits(64)))
         self.agenda = Agenda()
@@ -126,6 +129,7 @@ class Daemon:
         self._processes = Processes(self.dispatch, log=self.log)
         self._notify = Notify(*service_environment())
         self._beat_at = time.monotonic()
+        self._handed: Mapping[str, ProviderSpec] = {}  # what the producer started last was given
         self._facts: deque[facts.Fact] = deque()
         self._dispatching = False
         self._address = ""
@@ -147,6 +151,7 @@ class Daemon:
         sys.setswitchinterval(SWITCH_INTERVAL_S)
         self.archive.claim()
         try:
+            self._recall_spending()
             return await self._main(first, port)
         finally:
             self.archive.release()
@@ -253,8 +258,12 @@ class Daemon:
             if self._tls is not None and self._tls_files is not None:  # renewed certificates, in the same files
                 load_tls(self._tls, self._tls_files)
                 self._warn_of_expiry()
+            terms = {name: _terms(settings, name) for name in self.terms}
+            if "embedded" in terms:
+                terms["embedded"] = replace(terms["embedded"], base_url=self.terms["embedded"].base_url)
             self.settings = settings
-            self.dispatch(facts.ConfigurationReloaded())
+            self.terms.update(terms)
+            self.dispatch(facts.ConfigurationReloaded(keys_changed=self._handover().providers != self._handed))
         except IgentaiError as error:
             self.log.error("daemon.reload_refused", reason=str(error))
         self._notify.ready(f"producers on {self._address}")
@@ -294,7 +303,9 @@ class Daemon:
             case orders.Log():
                 getattr(self.log, order.level)(order.event, **order.keys)
             case orders.Spawn():
-                self._processes.spawn(order.slot, self._address, encode_handover(self._handover()))
+                handover = self._handover()
+                self._handed = handover.providers
+                self._processes.spawn(order.slot, self._address, encode_handover(handover))
             case orders.Kill():
                 self._processes.signal(order.slot, order.pid, order.how)
             case orders.Disconnect():
@@ -375,7 +386,8 @@ class Daemon:
         else:
             spec = spec_of(asked, chosen, existing or self.archive.folder_for(topic), self.settings.producers)
         self._know_providers(spec)
-        check_prices(spec.models, spec.limits.budget_usd, self.prices)
+        limited = spec.limits.budget_usd if spec.limits.budget_usd is not None else self.settings.budget_per_hour
+        check_prices(spec.models, limited, self.prices)
         ahead = self.agenda.add(Entry(spec, mode), self.spec.folder if self.spec else None)
         self._announce(f"{topic}: asking {', '.join(m.key for m in spec.models)} ({chosen.because})")
         self.log.info("agenda.topic_added", topic=spec.topic, mode=mode, ahead=ahead, because=chosen.because)
@@ -400,6 +412,16 @@ class Daemon:
                 self.resume(summary.folder)
             except IgentaiError as error:
                 self.log.warning("agenda.not_resumed", topic=summary.topic, reason=str(error))
+
+    def _recall_spending(self) -> None:
+        """What earlier daemons spent in the last hour counts against this hour."""
+        hour = self.desk.books.hour
+        if hour is None:
+            return
+        now = self._now()
+        for seconds_ago, usd in spent_lately(self.settings.outputs, datetime.now(UTC)):
+            hour.restore(now - seconds_ago, usd)
+        self.log.info("budget.hour_recalled", spent_usd=round(hour.spent(now), 6), limit_usd=hour.limit)
 
     def _know_providers(self, spec: TopicSpec) -> None:
         for model in spec.models:
@@ -523,8 +545,15 @@ class Daemon:
                 self.archive.write_metrics(self.metrics_document("running", None))
                 self._write_state("running", None)
             self.tell_watchers()
+            self._notify.status(self._status_line())
             if self._watch is not None:
                 self._watch(self)
+
+    def _status_line(self) -> str:
+        """What `systemctl status` shows."""
+        if self.desk.storage_trouble is not None:
+            return f"waiting: {self.desk.storage_trouble}"
+        return f"{self.spec.topic}: {self.latest} attributes" if self.spec is not None else "no topic is running"
 
     # -- parts --------------------------------------------------------------------------------------------------
 
@@ -535,7 +564,9 @@ class Daemon:
 
         page = await open_page(self, group, port, doorplate)
         self.web_address = page.address
-        self._announce(f"The page: {page.address}")
+        # A log may be read by more people than may use the page.
+        where = page.sign_in if sys.stderr.isatty() else f"{page.address} (token: {self.settings.outputs / TOKEN})"
+        self._announce(f"The page: {where}")
         return page.stop
 
     def _handover(self) -> Handover:
@@ -586,6 +617,7 @@ def _terms(settings: Settings, name: str) -> ProviderTerms:
         requests_per_minute=int(table.requests_per_minute) if table and table.requests_per_minute else None,
         tokens_per_minute=int(table.tokens_per_minute) if table and table.tokens_per_minute else None,
         concurrency=settings.concurrency(name),
+        keys=settings.key_sources(name),
         timeout_s=EMBEDDED_TIMEOUT_S if name == "embedded" else 120.0,
     )
 

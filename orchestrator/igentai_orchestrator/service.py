@@ -88,7 +88,11 @@ class Service:
 
 
 def unit(service: Service) -> str:
-    """The text of the unit."""
+    """The text of the unit.
+
+    Raises:
+        ConfigurationError: systemd could not start the executable.
+    """
     outputs = "%h/.local/share/igentai/outputs" if service.user else "%S/igentai/outputs"
     config = "%h/.config/igentai/igentai.toml" if service.user else "%E/igentai/igentai.toml"
     parts = [
@@ -183,12 +187,18 @@ def install(service: Service, path: Path) -> bool:
 
 
 def _quoted(path: Path) -> str:
-    """A path as a word of ExecStart, in which %, quotes, backslashes and white space have meanings of their own."""
-    text = str(path).replace("%", "%%").replace("$", "$$")
-    if not any(sign in text for sign in " \t\"'\\;"):
-        return text
-    inner = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{inner}"'
+    """A path as the first word of ExecStart, where % has a meaning and $ has none.
+
+    Raises:
+        ConfigurationError: systemd starts no program of such a name.
+    """
+    text = str(path.absolute())
+    if any(sign in text for sign in "\"'\\\n\t"):
+        raise ConfigurationError(
+            f"{text} holds a sign that systemd does not take in a program's path; move it elsewhere"
+        )
+    text = text.replace("%", "%%")
+    return f'"{text}"' if " " in text or ";" in text else text
 
 
 # -- commands ---------------------------------------------------------------------------------------------------

@@ -28,12 +28,16 @@ class _Strict(BaseModel):
 
 
 class ProviderSettings(_Strict):
-    """One `[providers.NAME]` table. Limits left out are learned from the provider's headers."""
+    """One `[providers.NAME]` table. Limits left out are learned from the provider's headers.
+
+    `keys` names several that take turns, each with the limits below: `env:VARIABLE` or `file:PATH`.
+    """
 
     kind: Literal["openai", "anthropic", "gemini", "simulated"] | None = None
     base_url: str | None = None
     key_env: str | None = None
     key_file: Path | None = None
+    keys: tuple[str, ...] = ()
     model: str | None = None
     stream: bool = True
     requests_per_minute: float | None = Field(None, gt=0)
@@ -102,6 +106,7 @@ class Settings(BaseSettings):
     optimization_interval: float = Field(5.0, gt=0)
     budget_per_hour: float | None = Field(None, gt=0)
     limit_share: float = Field(0.95, gt=0, le=1)
+    bloom: Literal["auto", "on", "off"] = "auto"
     providers: dict[str, ProviderSettings] = Field(default_factory=dict)
     prices: dict[str, PriceSettings] = Field(default_factory=dict)
     batch: dict[str, Any] = Field(default_factory=dict)
@@ -141,12 +146,19 @@ class Settings(BaseSettings):
                 f"{CONFIG_FILE}"
             )
         kind = table.kind or (known.kind if known else "openai")
-        key = self._key(name, table, known)
-        if key is None and known is not None and known.needs_key:
+        keys = tuple(key for _, key in self._keys(name, table, known))
+        if not keys and known is not None and known.needs_key:
             raise NoUsableProvider(
                 f"provider {name} needs a key: set {known.key_env}, or key_file in [providers.{name}] of {CONFIG_FILE}"
             )
-        return ProviderSpec(name, kind, key, self._base_url(name, table, known), table.stream)
+        first = keys[0] if keys else None
+        return ProviderSpec(name, kind, first, self._base_url(name, table, known), table.stream, more_keys=keys[1:])
+
+    def key_sources(self, name: str) -> tuple[str, ...]:
+        """Where each key of a provider comes from, in the order by which assignments name them (see `provider`)."""
+        return tuple(
+            source for source, _ in self._keys(name, self.providers.get(name, ProviderSettings()), KNOWN.get(name))
+        )
 
     def default_model(self, name: str) -> str | None:
         known = KNOWN.get(name)
@@ -158,19 +170,27 @@ class Settings(BaseSettings):
         return own or (known.concurrency if known else None)
 
     def has_key(self, name: str) -> bool:
-        return self._key(name, self.providers.get(name, ProviderSettings()), KNOWN.get(name)) is not None
+        return bool(self._keys(name, self.providers.get(name, ProviderSettings()), KNOWN.get(name)))
+
+    def _keys(self, name: str, table: ProviderSettings, known: KnownProvider | None) -> list[tuple[str, Secret]]:
+        """Each key and where it comes from: those of `keys`, else one from `key_env`, `key_file` or the usual place."""
+        if table.keys:
+            found: dict[Secret, str] = {}  # a key that is named twice is one account
+            for source in table.keys:
+                found.setdefault(_named_key(name, source), source.partition(":")[2])
+            return [(source, key) for key, source in found.items()]
+        key = self._key(name, table, known)
+        place = table.key_file or table.key_env or (known.key_env if known else None)
+        return [(str(place), key)] if key is not None else []
 
     def _key(self, name: str, table: ProviderSettings, known: KnownProvider | None) -> Secret | None:
         variable = table.key_env or (known.key_env if known else None)
         if variable and os.environ.get(variable, "").strip():
             return Secret(os.environ[variable].strip())
-        if table.key_env:
+        path = table.key_file or _credential(variable)
+        if path is None and table.key_env:
             raise NoUsableProvider(f"provider {name} takes its key from {table.key_env}, which is not set: set it")
-        folder = os.environ.get("CREDENTIALS_DIRECTORY")
-        path = table.key_file or (Path(folder) / variable if folder and variable else None)
-        if path is None or (table.key_file is None and not path.is_file()):
-            return None
-        return Secret(read_private(path, f"the key of provider {name}"))
+        return None if path is None else Secret(read_private(path, f"the key of provider {name}"))
 
     def _base_url(self, name: str, table: ProviderSettings, known: KnownProvider | None) -> str | None:
         if table.base_url:
@@ -185,6 +205,36 @@ class Settings(BaseSettings):
         host = from_env if "://" in from_env else f"http://{from_env}"
         host = host.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - what a server listens on is no address to call
         return host.rstrip("/") + ("" if host.rstrip("/").endswith("/v1") else "/v1")
+
+
+def _named_key(name: str, source: str) -> Secret:
+    """The key that `env:VARIABLE` or `file:PATH` names.
+
+    Raises:
+        ConfigurationError: it is neither, or the file cannot be used.
+        NoUsableProvider: the variable is not set.
+    """
+    kind, _, place = source.partition(":")
+    if kind == "env" and place:
+        value = os.environ.get(place, "").strip()
+        if not value:
+            raise NoUsableProvider(f"provider {name} takes a key from {place}, which is not set: set it")
+        return Secret(value)
+    if kind == "file" and place:
+        return Secret(read_private(Path(place), f"a key of provider {name}"))
+    raise ConfigurationError(
+        f"[providers.{name}] keys: each must be env:VARIABLE or file:PATH; a key itself never stands in {CONFIG_FILE}"
+    )
+
+
+def _credential(name: str | None) -> Path | None:
+    """The file of systemd's credential called `name`, None where there is none.
+
+    Where none of the unit's credentials was found, systemd names a folder that only root may enter.
+    """
+    folder = os.environ.get("CREDENTIALS_DIRECTORY")
+    path = Path(folder) / name if folder and name else None
+    return path if path is not None and os.access(path, os.R_OK) else None
 
 
 def read_private(path: Path, what: str) -> str:

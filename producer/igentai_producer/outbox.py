@@ -36,6 +36,7 @@ class Outbox:
         self.folder = folder
         self.unspooled: deque[Answer] = deque()
         self.held: deque[Answer] = deque()
+        self.listing: set[int] = set()  # seqs of the answers that name attributes: those may be shortened on the way
         self.bytes = 0  # of both
         self.cleared_after = 0  # bytes acknowledged since the spool was last cleared
         self._next = 1
@@ -43,9 +44,11 @@ class Outbox:
     def __len__(self) -> int:
         return len(self.held) + len(self.unspooled)
 
-    def add(self, answer: Answer, run_id: str, producer_id: str) -> None:
-        """Number an answer and keep it; it is not in the spool yet."""
+    def add(self, answer: Answer, run_id: str, producer_id: str, *, listing: bool = False) -> None:
+        """Number an answer and keep it; it is not in the spool yet. `listing`: it names attributes."""
         numbered = replace(answer, ledger=self.ledger, run_id=run_id, producer_id=producer_id, seq=self._next)
+        if listing:
+            self.listing.add(self._next)
         self._next += 1
         self.unspooled.append(numbered)
         self.bytes += size_of(numbered)
@@ -63,6 +66,7 @@ class Outbox:
                 size = size_of(queue.popleft())
                 self.bytes -= size
                 self.cleared_after += size
+        self.listing = {listed for listed in self.listing if listed > seq}
         self._next = max(self._next, seq + 1)
 
     def restore(self, answers: Sequence[Answer], last_seq: int) -> None:

@@ -9,8 +9,10 @@ from __future__ import annotations
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
+from igentai.messages import AttributeBatch
 from igentai_producer.events import Action, ClearSpool, Note, ReadSpool, Say, Spool, Spooled, SpoolFailed, SpoolRead
 from igentai_producer.outbox import Outbox
+from igentai_producer.shorthand import Shorthand
 
 if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
@@ -40,6 +42,7 @@ class Outboxes:
         self.current: str | None = None
         self.open = False  # the current ledger was started on this connection and its spool read: answers may be sent
         self.blocked = False  # the spool of the current ledger cannot be written
+        self.shorthand = Shorthand()  # of the current ledger
 
     def __len__(self) -> int:
         """Answers in memory that are not acknowledged."""
@@ -55,6 +58,7 @@ class Outboxes:
         """Make `ledger` the current one, of which the orchestrator has everything up to `last_seq`."""
         resumed = ledger == self.current
         self.current, self.open, self._last_seq = ledger, False, last_seq
+        self.shorthand.forget()
         outbox = self._outboxes.get(ledger)
         if outbox is None:
             outbox = self._outboxes[ledger] = Outbox(ledger, self._folder(ledger, told_folder))
@@ -78,10 +82,10 @@ class Outboxes:
         self.open = True
         return [*self._clear(outbox), *(Say(answer) for answer in outbox.held), *self._spool_next(outbox)]
 
-    def take(self, ledger: str, answer: Answer) -> list[Action]:
-        """Number an answer and keep it until its Ack."""
+    def take(self, ledger: str, answer: Answer, *, listing: bool = False) -> list[Action]:
+        """Number an answer and keep it until its Ack. `listing`: it names attributes."""
         outbox = self._outboxes[ledger]
-        outbox.add(answer, self._identity.run_id, self._identity.producer_id)
+        outbox.add(answer, self._identity.run_id, self._identity.producer_id, listing=listing)
         if len(outbox.unspooled) > 1:  # it waits behind one that is being spooled, or cannot be
             return []
         return self._spool_next(outbox)
@@ -96,7 +100,17 @@ class Outboxes:
 
     def _send(self, outbox: Outbox) -> list[Action]:
         answer = outbox.spooled()
-        return [Say(answer)] if self.open and outbox.ledger == self.current else []
+        if not self.open or outbox.ledger != self.current:
+            return []
+        if isinstance(answer, AttributeBatch) and answer.seq in outbox.listing:
+            answer = self.shorthand.shortened(answer)
+        return [Say(answer)]
+
+    def again(self, ledger: str, seq: int) -> list[Action]:
+        """Every answer from `seq` on once more, with all its texts."""
+        if ledger != self.current or not self.open:
+            return []
+        return [Say(answer) for answer in self.waiting.held if answer.seq >= seq]
 
     def spool_event(self, event: Spooled | SpoolFailed | SpoolRead, now: float) -> list[Action]:
         """The disk has answered."""

@@ -27,6 +27,7 @@ from igentai.messages import (
     RequestFailed,
     StartTopic,
     Stop,
+    TextWanted,
     UpdateConfiguration,
     Welcome,
 )
@@ -66,6 +67,8 @@ CREDIT_BYTES: Final = 4 << 20
 MOST_WAITING: Final = 64  # assignments beyond the places: an orchestrator that gives more is told so
 MOST_PROVIDERS: Final = 64  # in a heartbeat: what a frame's maps may hold
 DRAIN_S: Final = 10.0
+
+LISTING: Final = frozenset({"list", "probe"})  # purposes whose replies name attributes
 
 EXIT_LOST: Final = 1
 EXIT_VERSION: Final = 2
@@ -209,6 +212,9 @@ class ProducerSession:
                 self._finish_topic(message)
             case UpdateConfiguration():
                 self._config = message.generation_config or self._config
+                self._learn_what_is_known(message.bloom_filter)
+            case TextWanted():
+                self._do(*self._outboxes.again(message.ledger, message.seq))
             case Stop():
                 self._leave(drain=message.drain, now=now)
             case _:
@@ -223,6 +229,14 @@ class ProducerSession:
         self._config = start.generation_config
         self._do(*self._outboxes.start(start.ledger, start.last_seq, self._config.spool))
         self._tidy()
+
+    def _learn_what_is_known(self, part: bytes | None) -> None:
+        if part is None:
+            return
+        try:
+            self._outboxes.shorthand.learn(part)
+        except ValueError as error:
+            self._do(HangUp(f"the filter of what is known cannot be read: {error}"))
 
     def _finish_topic(self, finish: FinishTopic) -> None:
         if finish.ledger != self._outboxes.current:
@@ -260,7 +274,7 @@ class ProducerSession:
         if assign is None:
             return
         (self._failed if isinstance(answer, RequestFailed) else self._ok)[assign.provider] += 1
-        self._do(*self._outboxes.take(ledger, answer))
+        self._do(*self._outboxes.take(ledger, answer, listing=assign.purpose in LISTING))
 
     def _go_on(self) -> None:
         """After every event: begin what waits, ask for more, or leave when nothing is left to do."""

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
 from igentai.errors import ConfigurationError, FailureKind, ProviderError
-from igentai.messages import MAX_ATTRIBUTES, AnswerMetadata, AttributeBatch, RequestFailed
+from igentai.messages import MAX_ATTRIBUTES, AnswerMetadata, AttributeBatch, RequestFailed, limits_seen
 from igentai.providers import connect
 from igentai.providers.base import Call, ProviderSpec
 
@@ -56,7 +56,7 @@ class Work:
         begun = time.monotonic()
         try:
             async with asyncio.timeout(assign.timeout_s + OVERTIME_S):
-                client = await self._client(self._spec(assign.provider, access))
+                client = await self._client(self._spec(assign.provider, access, assign.key))
                 reply = await client.ask(_call(assign))
             if len(reply.text) > LONG_REPLY:
                 return await asyncio.to_thread(_answer, assign, reply)
@@ -82,17 +82,19 @@ class Work:
                 self._log.debug("producer.close_failed", kind=type(error).__name__)
         self._clients.clear()
 
-    def _spec(self, name: str, access: Mapping[str, ProviderAccess]) -> ProviderSpec:
+    def _spec(self, name: str, access: Mapping[str, ProviderAccess], number: int) -> ProviderSpec:
         """How to reach a provider: as configured here, or else as the orchestrator says, then without a key.
 
-        A key goes only to the address that is configured beside it, never to one that came over the wire. Without one
-        (the embedded model, a local server) the orchestrator's word is good where nothing is configured here.
+        `number` says which key; a producer elsewhere that has fewer takes turns with those it has. A key goes only to
+        the address that is configured beside it, never to one that came over the wire. Without one (the embedded
+        model, a local server) the orchestrator's word is good where nothing is configured here.
         """
         told = access.get(name)
         own = self._specs.get(name)
         if own is not None:
             base_url = own.base_url if own.key or told is None else own.base_url or told.base_url
-            return ProviderSpec(own.name, own.kind, own.key, base_url, told.stream if told else own.stream)
+            key = own.keys[number % len(own.keys)] if own.keys else None
+            return ProviderSpec(own.name, own.kind, key, base_url, told.stream if told else own.stream)
         if told is None:
             raise ConfigurationError(f"this producer knows no provider {name!r}; configure it where the producer runs")
         return ProviderSpec(name, told.kind, None, told.base_url, told.stream)
@@ -134,6 +136,7 @@ def _answer(assign: Assign, reply: Reply) -> AttributeBatch:
         usage_reported=reply.usage_reported,
         cost_usd=reply.cost_usd,
         finish=finish,
+        limits=limits_seen(reply.limits),
     )
     return AttributeBatch(
         "", "", "", 0, assign.assignment_id, _that_fit(found), assign.provider, assign.model, metadata
@@ -192,4 +195,5 @@ def _failed(assign: Assign, error: ProviderError, took_ms: int) -> RequestFailed
         error.retry_after_s,
         detail,
         took_ms,
+        limits_seen(error.limits),
     )

@@ -63,10 +63,13 @@ def configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True)
         if as_json
         else structlog.processors.TimeStamper("%H:%M:%S"),
-        structlog.processors.format_exc_info,
+        *([structlog.processors.format_exc_info] if as_json else []),
         shorten,
         Redaction(secrets),
-        structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=True),
+        # Plain tracebacks: the pretty ones print local variables, and one of them may be a key.
+        structlog.processors.JSONRenderer()
+        if as_json
+        else structlog.dev.ConsoleRenderer(colors=True, exception_formatter=structlog.dev.plain_traceback),
     ]
     structlog.configure(
         processors=processors,

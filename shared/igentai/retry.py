@@ -29,6 +29,9 @@ MOST_TRIES: Final = 3
 FIRST_DELAY_S: Final = 0.5
 LONGEST_DELAY_S: Final = 30.0
 
+# These may have been billed although nothing came back: what was reserved for them stays spent.
+MAYBE_BILLED: Final = frozenset({FailureKind.TIMEOUT, FailureKind.RESET, FailureKind.GARBAGE, FailureKind.INTERNAL})
+
 FAULTS: Final = frozenset({FailureKind.SERVER, FailureKind.TIMEOUT, FailureKind.RESET, FailureKind.GARBAGE})
 
 

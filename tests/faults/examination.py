@@ -143,6 +143,9 @@ class Witnessed:
     def at_rest(self, seen: Noted, served: Sequence[dict[str, Any]]) -> None:
         """After an orderly end everything must be in place."""
         self.glance()
+        if not (self.folder / "output.txt").exists():
+            self.fault("there is no output.txt")
+            return
         data = (self.folder / "output.txt").read_bytes()
         with copied(self.folder) as ledger:
             rows = rows_of(ledger)

@@ -136,16 +136,24 @@ class Episode:
     """One topic, from its start over many kills to its orderly end."""
 
     def __init__(
-        self, folder: Path, kills: int, rng: Random, source: Provider, *, places: bool = True, only: str | None = None
+        self,
+        folder: Path,
+        kills: int,
+        rng: Random,
+        source: Provider,
+        *,
+        bugs: Sequence[str] = (),
+        places: bool = True,
+        only: str | None = None,
     ) -> None:
         self._folder = folder
         self._kills = kills
         self._rng = rng
         self._source = source
+        self._bugs = bugs
         self._places = places
         self._only = only  # one chosen place of the daemon, every time
         self._notes = folder / "witness.jsonl"
-        self._dying = folder / "dying.log"
         self._topic = Witnessed(folder / "outputs" / TOPIC)
         self.figures = Figures()
 
@@ -165,7 +173,7 @@ class Episode:
 
     async def _start(self, daemons: Zygote, plants: Sequence[str], producer_plants: Sequence[str]) -> int:
         args = ["orchestrator", "-n", str(PRODUCERS), "--topic", TOPIC, "--provider", MODEL, "--request-size", "12"]
-        named = ",".join((f"witness={self._notes}", *producer_plants))
+        named = ",".join((*self._bugs, f"witness={self._notes}", *producer_plants))
         return await daemons.start(
             [*args, "--concurrency", "2", "--log-level", "info"],
             self._folder, self._folder / "daemon.log", plants, FAULT_PLANTS=named,
@@ -252,7 +260,8 @@ class Episode:
         if code != 0:
             self._topic.fault(f"the last daemon ended with exit code {code}: {self._last_words()}")
         await self._no_orphans(pid)
-        self._topic.at_rest(noted(self._notes), self._source.served())
+        if not self._topic.faults:
+            self._topic.at_rest(noted(self._notes), self._source.served())
 
     def _last_words(self) -> str:
         log = self._folder / "daemon.log"
@@ -280,9 +289,8 @@ async def episode(
 ) -> Figures:
     """One episode in an empty `folder`. `bugs` are planted into every process of it."""
     async with provider(folder, latency_s=latency_s, style="numbered") as source:
-        notes = f"witness={folder / 'witness.jsonl'}"
-        async with zygote(source.variables([notes, *bugs])) as daemons:
-            return await Episode(folder, kills, Random(seed), source, places=places, only=only).run(daemons)
+        async with zygote(source.variables([*bugs, f"witness={folder / 'witness.jsonl'}"])) as daemons:
+            return await Episode(folder, kills, Random(seed), source, bugs=bugs, places=places, only=only).run(daemons)
 
 
 async def many(kills: int, rigs: int, seed: int, each: int, keep: Path | None) -> Figures:

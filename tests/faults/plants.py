@@ -126,15 +126,19 @@ class Pass:
         self.place, _, count = text.partition(":")
         self._left = int(count or 1)
 
-    def due(self) -> bool:
+    def due(self, *_: Any) -> bool:
         self._left -= 1
         return self._left == 0
 
+    def due_with_answers(self, _: Any, records: Sequence[Any]) -> bool:
+        """Only commits that hold an answer count."""
+        return any(hasattr(record, "fresh") for record in records) and self.due()
 
-def _killing(due: Callable[[], bool], *, after: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+
+def _killing(due: Callable[..., bool], *, after: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def make(original: Callable[..., Any]) -> Callable[..., Any]:
         def killed(*args: Any, **keys: Any) -> Any:
-            hit = due()
+            hit = due(*args)
             if hit and not after:
                 time.sleep(LINGER_S)
                 die()
@@ -165,7 +169,7 @@ def _torn(due: Callable[[], bool]) -> Callable[[Callable[..., Any]], Callable[..
 
 
 DAEMON_PLACES: Final = (
-    "before_commit", "after_commit", "torn_append", "after_append", "before_replace", "after_replace",
+    "before_commit", "after_commit", "before_answers", "after_answers", "torn_append", "after_append", "before_replace", "after_replace",
     "before_take_spool", "before_remove_spool",
 )  # fmt: skip
 PRODUCER_PLACES: Final = ("before_spool", "torn_spool", "after_spool", "before_clear", "after_clear")
@@ -180,6 +184,9 @@ def daemon_place(text: str) -> None:
     match place.place:
         case "before_commit" | "after_commit":
             around(ledger.Ledger, "commit", _killing(place.due, after=place.place == "after_commit"))
+        case "before_answers" | "after_answers":
+            due = place.due_with_answers
+            around(ledger.Ledger, "commit", _killing(due, after=place.place == "after_answers"))
         case "torn_append":
             around(lines, "write_whole", _torn(place.due))
         case "after_append":
@@ -285,10 +292,13 @@ def no_dedup(_: str) -> None:
 
 
 def no_tail_mending(_: str) -> None:
-    """Leave output.txt as it was found."""
+    """Leave the end of output.txt as it was found."""
     from igentai_orchestrator.shell.archive import lines
 
-    lines.OutputLines._mend = lambda self, found: None  # type: ignore[method-assign]  # the bug
+    def make(mend: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda self, found: None if found.state in ("short", "torn") else mend(self, found)
+
+    around(lines.OutputLines, "_mend", make)
     lines.OutputLines.touched = lambda self: self._fd < 0  # type: ignore[method-assign]  # it hides behind this otherwise
 
 

@@ -38,3 +38,15 @@ def test_levels_below_the_configured_one_are_not_written() -> None:
     logs.get().info("fleet.producer_spawned")
     logs.get().warning("fleet.producer_silent")
     assert stream.getvalue().count("\n") == 1
+
+
+def test_a_traceback_on_a_terminal_shows_no_local_variable() -> None:
+    stream = io.StringIO()
+    logs.configure(stream=stream, as_json=False)
+    local_of_ours = "sk-not-known-to-the-filter"
+    try:
+        raise ValueError("went wrong")
+    except ValueError:
+        logs.get().error("web.request_failed", exc_info=True)
+    assert "went wrong" in stream.getvalue()
+    assert local_of_ours not in stream.getvalue()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from igentai.errors import FailureKind
 from igentai.messages import Ack, AttributeBatch, RequestFailed, TextWanted
-from igentai.retry import GiveUp, ProviderOut, decide
+from igentai.retry import MAYBE_BILLED, GiveUp, ProviderOut, decide
 from igentai_orchestrator.core.books import Books
-from igentai_orchestrator.core.campaign import MAYBE_BILLED, Campaign, Sender
+from igentai_orchestrator.core.campaign import Campaign, Sender
 from igentai_orchestrator.core.flights import Flight
 from igentai_orchestrator.core.journal import Acknowledge
 from igentai_orchestrator.core.orders import Log, Order, Send

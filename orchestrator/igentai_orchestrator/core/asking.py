@@ -101,6 +101,11 @@ class Asker:
         tokens = max(self._tokens(key), self._oversized.get(key, 0))
         return self._purse.refusal(self._bounds[key]) or gate.too_large(tokens)
 
+    def short_of_the_hour(self, now: float) -> bool:
+        """Whether it is the budget of the hour that keeps every usable model waiting."""
+        waits = [self._purse.wait_s(now, self._bounds[key]) for key in self.usable()]
+        return bool(waits) and all(0 < wait < math.inf for wait in waits)
+
     def close(self) -> None:
         """Nothing more is asked: give up the places in line."""
         for provider, held in self._held.items():

@@ -45,3 +45,4 @@ class Books:
     retrying: bool = True
     known: Known | None = None
     awaited: dict[str, int] = field(default_factory=dict)
+    waits_for_the_hour: bool = False  # nothing can be asked now for want of the hour's money alone

@@ -12,12 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import numpy as np
+
 from igentai.budget import Budget
-from igentai.errors import FailureKind
 from igentai.messages import AttributeBatch, RequestFailed
+from igentai.retry import MAYBE_BILLED
 from igentai.text import is_clean
 from igentai_orchestrator.core import prompts, purse
 from igentai_orchestrator.core.admission import Admission
+from igentai_orchestrator.core.clusters import cluster_labels
 from igentai_orchestrator.core.coverage import Coverage
 from igentai_orchestrator.core.discovery import Outcome
 from igentai_orchestrator.core.exclusion import ExclusionLists
@@ -32,11 +35,10 @@ from igentai_orchestrator.core.statistics import Answered, Failed, Statistics
 from igentai_orchestrator.core.topic import TopicSpec
 
 FAILED: Final = "failed:"
-# These may have been billed although nothing came back: their reservation stays spent (G5).
-MAYBE_BILLED: Final = frozenset({FailureKind.TIMEOUT, FailureKind.RESET, FailureKind.GARBAGE, FailureKind.INTERNAL})
 NEVER_SENT: Final = "cancelled"
 SMALL_MODEL_SIZE: Final = 20
 NEWEST: Final = 50
+CLUSTERED: Final = 2_000
 YIELD_WINDOW: Final = 30
 
 
@@ -228,17 +230,17 @@ class Campaign:
 
     def _learn_answer(self, record: AnswerRecord, key: str, now: float, listed: tuple[int, ...]) -> None:
         first, fresh = record.first_number, len(record.fresh)
-        numbers = [*range(first, first + fresh), *record.repeats]
+        numbers = np.concatenate((np.arange(first, first + fresh), np.asarray(record.repeats, dtype=np.int64)))
         children: tuple[str, ...] = ()
         subject, audit = "", (0, 0)
         if record.purpose == "split":
-            children = self.tree.open(record.partition, record.notes)
+            children = self.tree.open(record.partition, record.notes) or self._clusters(record.partition)
         elif record.purpose == "verify":
             subject, audit = record.notes[0], (int(record.notes[1]), len(record.notes) - 2)
         else:
             self.exclusion.record(record.partition, numbers, listed)
             self._yields.append(fresh)
-            self._newest.setdefault(key, deque(maxlen=NEWEST)).extend(numbers[:fresh])
+            self._newest.setdefault(key, deque(maxlen=NEWEST)).extend(range(first, first + fresh)[-NEWEST:])
         self.statistics.record(
             now,
             Answered(
@@ -272,6 +274,13 @@ class Campaign:
         self.policy.learn(outcome)
         self.coverage.learn(outcome, listed)
         self.saturation.learn(outcome)
+
+    def _clusters(self, partition: str) -> tuple[str, ...]:
+        """Slices made of what was found, where no model could name any. The whole topic has ranges for that."""
+        if not partition or self.tree.children(partition):
+            return ()
+        numbers = self.exclusion.choose(partition, limit=CLUSTERED, theta=0.0)
+        return self.tree.open(partition, cluster_labels([self.texts[n - 1] for n in numbers]), "cluster")
 
     def _absorb_failure(self, record: AnswerRecord, key: str, now: float) -> None:
         kind = record.status.removeprefix(FAILED)

@@ -8,13 +8,13 @@ it is None, and `confidence` says why.
 from __future__ import annotations
 
 import math
-from array import array
 from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from igentai_orchestrator.core.calibration import JUDGE_ERROR
 from igentai_orchestrator.core.estimators import SPREAD, Frequencies, ace, ichao1, known_share, unseen
 from igentai_orchestrator.core.forecasts import DiscoveryCurve, ForecastRecord, Settled
+from igentai_orchestrator.core.sightings import Sightings, distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -37,16 +37,10 @@ class Coverage:
     """
 
     def __init__(self) -> None:
-        self._times = array("I")
-        self._listed = array("I")
-        self._by = array("Q")  # bit set of the models that named it
-        self._home = array("i")
+        self._sightings = Sightings()
         self._bits: dict[str, int] = {}
         self._partitions: dict[str, int] = {}
-        self._topic = Frequencies()
-        self._local: list[Frequencies] = []
         self._answers_about: list[int] = []
-        self._supported = 0
         self._answers = 0
         self._usd = 0.0
         self._requests = 0
@@ -73,18 +67,17 @@ class Coverage:
             self._checked = [self._checked[0] + checked, self._checked[1] + checked - real]
         if not outcome.ok or outcome.purpose in ("split", "verify"):
             return
-        distinct = set(outcome.numbers)
+        named = distinct(outcome.numbers)
         self._answers += 1
-        self._fresh_shares.append(outcome.fresh / max(len(distinct), 1))
+        self._fresh_shares.append(outcome.fresh / max(len(named), 1))
         here = self._place(outcome.partition)
         self._answers_about[here] += 1
-        bit = 1 << self._bits.setdefault(outcome.model, min(len(self._bits), MODELS_MAX))
-        for number in distinct:
-            self._sight(number, here, bit)
-        for number in set(listed) - distinct:
-            self._leave_out(number)
-        self._by_requests.add(float(self._requests), float(self._topic.distinct))
-        self._curve.add(self._spend, float(self._topic.distinct))
+        self._sightings.sight(named, here, self._bits.setdefault(outcome.model, min(len(self._bits), MODELS_MAX)))
+        if listed:
+            self._sightings.leave_out(distinct(set(listed).difference(named.tolist())))
+        found = float(self._sightings.found)
+        self._by_requests.add(float(self._requests), found)
+        self._curve.add(self._spend, found)
         self._record.follow(self._curve, self._answers)
 
     @property
@@ -97,50 +90,22 @@ class Coverage:
         return self._usd if self._usd > 0.0 else float(self._requests)
 
     def _place(self, partition: str) -> int:
-        place = self._partitions.setdefault(partition, len(self._local))
-        if place == len(self._local):
-            self._local.append(Frequencies())
+        place = self._partitions.get(partition)
+        if place is None:
+            place = self._partitions[partition] = self._sightings.add_partition()
             self._answers_about.append(0)
         return place
-
-    def _sight(self, number: int, here: int, bit: int) -> None:
-        short = number + 1 - len(self._times)
-        if short > 0:
-            more = max(short, len(self._times) // 2)
-            self._times.extend([0] * more)
-            self._listed.extend([0] * more)
-            self._by.extend([0] * more)
-            self._home.extend([-1] * more)
-        self._times[number] += 1
-        times = self._times[number]
-        if times == 1:
-            self._home[number] = here
-        self._topic.sighted(times)
-        self._local[self._home[number]].sighted(times)
-        by = self._by[number]
-        if by and by & (by - 1) == 0 and not by & bit:
-            self._supported += 1
-        self._by[number] = by | bit
-
-    def _leave_out(self, number: int) -> None:
-        if number >= len(self._times) or self._times[number] == 0:
-            return
-        self._listed[number] += 1
-        if self._listed[number] % 2 == 0:
-            self._times[number] += 1
-            self._topic.sighted(self._times[number])
-            self._local[self._home[number]].sighted(self._times[number])
 
     def snapshot(self) -> dict[str, Any]:
         """What is shown; `partitions` holds the same per partition as far as it can be said there."""
         fresh_share = sum(self._fresh_shares) / max(len(self._fresh_shares), 1)
-        spend = self._curve.spend
+        spend, topic = self._curve.spend, self._sightings.frequencies()
         return (
-            self._bounds(self._topic)
-            | self._total(fresh_share)
+            self._bounds(topic)
+            | self._total(topic, fresh_share)
             | {
-                "found": self._topic.distinct,
-                "support_2": self._supported,
+                "found": topic.distinct,
+                "support_2": self._sightings.supported,
                 "fresh_share": fresh_share,
                 "gain_next_double": self._curve.gain(spend),
                 "forecast_next_usd": self._curve.gain(1.0) if self._usd > 0.0 else None,
@@ -151,8 +116,9 @@ class Coverage:
         )
 
     def _partition(self, place: int) -> dict[str, Any]:
-        return self._bounds(self._local[place]) | {
-            "found": self._local[place].distinct,
+        here = self._sightings.frequencies(place)
+        return self._bounds(here) | {
+            "found": here.distinct,
             "answers": self._answers_about[place],
             "estimated_total": None,
             "low": None,
@@ -164,11 +130,11 @@ class Coverage:
     def _bounds(q: Frequencies) -> dict[str, Any]:
         return {"at_least": round(q.distinct + ichao1(q)), "good_turing": known_share(q)}
 
-    def _total(self, fresh_share: float) -> dict[str, Any]:
-        doubt = self._doubt()
+    def _total(self, topic: Frequencies, fresh_share: float) -> dict[str, Any]:
+        doubt = self._doubt(topic)
         if doubt:
             return {"estimated_total": None, "low": None, "high": None, "confidence": doubt}
-        found, more = self._topic.distinct, unseen(self._topic, fresh_share)
+        found, more = topic.distinct, unseen(topic, fresh_share)
         return {
             "estimated_total": round(found + more),
             "low": round(found + more / SPREAD),
@@ -176,13 +142,13 @@ class Coverage:
             "confidence": "methods agree",
         }
 
-    def _doubt(self) -> str | None:
+    def _doubt(self, topic: Frequencies) -> str | None:
         """Why no total is given, in words; None if it can be."""
         dried_up = len(self._fresh_shares) >= DRY and not any(list(self._fresh_shares)[-DRY:])
         if self._answers < ANSWERS_MIN and not dried_up:
             return f"fewer than {ANSWERS_MIN} answers"
         if self._checked[0] and self._checked[1] / self._checked[0] > JUDGE_ERROR + INVENTED_MAX:
             return "models invent: what is named once may not exist"
-        if abs(ichao1(self._topic) - ace(self._topic)) > AGREEMENT * max(self._topic.distinct, 1):
+        if abs(ichao1(topic) - ace(topic)) > AGREEMENT * max(topic.distinct, 1):
             return "methods disagree"
         return None

@@ -279,6 +279,7 @@ class Desk:
                 return orders + self._begin_finish("finished", reason, now)
             link = books.roster.hungriest()
             flight = asker.next(now, books.flights, books.retries, link.run_id) if link else None
+            books.waits_for_the_hour = flight is None and asker.short_of_the_hour(now)
             if link is None or flight is None:
                 return orders + self._stuck(now)
             link.free -= 1

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
     from random import Random
 
+    from igentai_orchestrator.core.sightings import Numbers
+
 Purpose: TypeAlias = Literal["list", "split", "verify", "probe"]
 Arm: TypeAlias = tuple[str, str]  # (model key, partition id)
 
@@ -36,10 +38,10 @@ class Ask:
 class Outcome:
     """One finished request, as the ledger holds it.
 
-    `numbers` are the attributes named, by number, fresh ones included; `fresh` says how many of them were first
-    sightings. Both are empty/0 where `ok` is False. `usd` is the settled cost, `seconds` the latency.
-    `children` are the ids of the partitions that a split opened. `audit` is (checked, judged real), `subject` the model
-    whose attributes were judged (empty: the model of this outcome).
+    `numbers` are the attributes named, by number, fresh ones included (an array holds each once); `fresh` says how many
+    of them were first sightings. Both are empty/0 where `ok` is False. `usd` is the settled cost, `seconds` the
+    latency. `children` are the ids of the partitions that a split opened. `audit` is (checked, judged real), `subject`
+    the model whose attributes were judged (empty: the model of this outcome).
     """
 
     assignment_id: int
@@ -47,7 +49,7 @@ class Outcome:
     partition: str
     purpose: Purpose
     ok: bool
-    numbers: Sequence[int]
+    numbers: Sequence[int] | Numbers
     fresh: int
     usd: float
     seconds: float

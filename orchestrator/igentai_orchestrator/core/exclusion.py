@@ -12,8 +12,12 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
+from igentai_orchestrator.core.sightings import distinct
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from igentai_orchestrator.core.sightings import Numbers
 
 COMPLIANCE: Final = 0.85  # share of listed attributes a model does leave out; an assumption, see docs/discovery.md
 THETA_FREE: Final = 0.03  # without a price only the context and the time to read it are saved
@@ -52,16 +56,16 @@ class ExclusionLists:
         self._answers = 0
         self._named = 0
 
-    def record(self, partition: str, numbers: Iterable[int], listed: Iterable[int] = ()) -> None:
+    def record(self, partition: str, numbers: Iterable[int] | Numbers, listed: Iterable[int] = ()) -> None:
         """Take in one answer: the attributes it named and those its prompt had listed."""
         known = self._partitions.setdefault(partition, _Partition())
-        distinct = set(numbers)
+        named = distinct(numbers).tolist()
         known.answers += 1
-        known.hits.update(distinct)
+        known.hits.update(named)
         known.listed.update(set(listed))
-        self._all |= distinct
+        self._all.update(named)
         self._answers += 1
-        self._named += len(distinct)
+        self._named += len(named)
 
     def choose(self, partition: str, *, limit: int = LIST_MAX, theta: float = 0.15) -> list[int]:
         """Numbers of the attributes to name, most useful first, at most `limit`.

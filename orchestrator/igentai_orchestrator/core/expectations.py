@@ -16,6 +16,7 @@ from igentai_orchestrator.core.calibration import Calibration, Guard, own_bin, p
 from igentai_orchestrator.core.good_turing import Floats, NoveltyTable
 from igentai_orchestrator.core.lengths import AnswerLengths
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
+from igentai_orchestrator.core.sightings import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -120,8 +121,9 @@ class Expectations:
         partition = int(partition_bin(np.asarray(self._asked[column])))
         raw = self._raw_forecast(row, column)
         forecast = min(raw * float(self._calibration.factors[own, partition]), 1.0)
-        named = len(set(numbers))
-        fresh = self._table.record(row, column, numbers, empty=usual)
+        once = distinct(numbers)
+        named = len(once)
+        fresh = self._table.record(row, column, once, empty=usual)
         share = fresh / max(named, 1)
         self._asked[column] += 1.0
         answers = int(self._asked[column])

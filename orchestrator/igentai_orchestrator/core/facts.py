@@ -161,7 +161,7 @@ class MergeUndone:
 
 @dataclass(frozen=True, slots=True)
 class ConfigurationReloaded:
-    """SIGHUP: providers that were out may be tried again. `keys_changed`: producers hold other keys than are set now."""
+    """SIGHUP: providers that were out may be tried again. `keys_changed`: producers hold other keys than those set."""
 
     keys_changed: bool = False
 

@@ -8,11 +8,12 @@ falls by itself when others find the same.
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
+
+from igentai_orchestrator.core.sightings import Numbers, distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,7 +41,9 @@ class NoveltyTable:
         self._single = np.zeros((models, 16))
         self._answers = np.zeros((models, 16))
         self._model_factor = np.ones(models)
-        self._owner = array("q")  # by attribute number: cell of its only sighting, _SHARED or _UNSEEN
+        self._owner = np.full(
+            1024, _UNSEEN, np.int64
+        )  # by attribute number: cell of its only sighting, _SHARED or _UNSEEN
 
     @property
     def drawn(self) -> Floats:
@@ -62,28 +65,26 @@ class NoveltyTable:
         self.columns += 1
         return self.columns - 1
 
-    def record(self, row: int, column: int, numbers: Iterable[int], *, empty: float) -> int:
+    def record(self, row: int, column: int, numbers: Iterable[int] | Numbers, *, empty: float) -> int:
         """Take in one answer; returns how many of its attributes were never sighted before.
 
         An answer without attributes counts as `empty` draws that were all known: a model that has nothing to say of a
         partition is one that has nothing fresh.
         """
-        distinct = set(numbers)
+        named, models = distinct(numbers), len(self._model_factor)
         fresh = 0
-        here = column * len(self._model_factor) + row
-        if distinct:
-            self._reach(max(distinct))
-        for number in distinct:
-            owner = self._owner[number]
-            if owner == _UNSEEN:
-                self._owner[number] = here
-                fresh += 1
-            elif owner != _SHARED:
-                self._owner[number] = _SHARED
-                self._single[owner % len(self._model_factor), owner // len(self._model_factor)] -= 1.0
+        if len(named):
+            self._reach(int(named.max()))
+            owners = self._owner[named]
+            unseen, single = named[owners == _UNSEEN], owners >= 0
+            fresh = len(unseen)
+            self._owner[unseen] = column * models + row
+            lost = owners[single]
+            np.subtract.at(self._single, (lost % models, lost // models), 1.0)
+            self._owner[named[single]] = _SHARED
         self.distinct += fresh
         self._single[row, column] += fresh
-        self._drawn[row, column] += len(distinct) or empty
+        self._drawn[row, column] += len(named) or empty
         self._answers[row, column] += 1.0
         return fresh
 
@@ -117,7 +118,8 @@ class NoveltyTable:
     def _reach(self, number: int) -> None:
         short = number + 1 - len(self._owner)
         if short > 0:
-            self._owner.extend([_UNSEEN] * max(short, len(self._owner) // 2))
+            more = np.full(max(short, len(self._owner)), _UNSEEN, np.int64)
+            self._owner = np.concatenate((self._owner, more))
 
 
 def _doubled(cells: Floats) -> Floats:

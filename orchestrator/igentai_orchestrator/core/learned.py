@@ -16,6 +16,7 @@ from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
 from igentai_orchestrator.core.expectations import Expectations
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
 from igentai_orchestrator.core.shares import Shares
+from igentai_orchestrator.core.sightings import distinct
 from igentai_orchestrator.core.splits import Splits
 from igentai_orchestrator.core.verification import Verification
 
@@ -157,7 +158,7 @@ class LearnedPolicy:
         self._seen.add(outcome.assignment_id)
         self._expectations.grow()
         self._shares.learn(outcome)
-        self._costs.learn(self._row[outcome.model], outcome, len(set(outcome.numbers)))
+        self._costs.learn(self._row[outcome.model], outcome, len(distinct(outcome.numbers)))
         if outcome.partition == ROOT and outcome.purpose == "list":
             self._introduced.add(outcome.model)
         if outcome.purpose == "split":
@@ -180,7 +181,7 @@ class LearnedPolicy:
         row = self._row.get(outcome.subject or outcome.model)
         if checked <= 0 or row is None:
             return
-        share = outcome.fresh / max(len(set(outcome.numbers)), 1)
+        share = outcome.fresh / max(len(distinct(outcome.numbers)), 1)
         if self._verification is not None and outcome.purpose == "verify":
             share = self._verification.settle(outcome)
         self._inventions.learn(row, checked, real, share)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
+from igentai_orchestrator.core import purse
 from igentai_orchestrator.core.books import Books
 from igentai_orchestrator.core.campaign import Campaign
 from igentai_orchestrator.core.fleet import State
@@ -25,7 +26,8 @@ def metrics(books: Books, now: float) -> dict[str, Any]:
     for model in campaign.spec.models:
         entry = numbers["providers"].setdefault(model.key, _never_asked(campaign, model.key))
         state, detail = books.gates[model.provider].state(now, model.model)
-        entry.update(state=state, detail=detail)
+        entry.update(state=state, detail=detail, keys=books.gates[model.provider].keys(now))
+    numbers["budget_hour"] = None if books.hour is None else purse.hour_shown(books.hour, now)
     numbers["in_flight"] = len(books.flights)
     numbers["retries_waiting"] = len(books.retries)
     numbers["producers"] = producers(books, now, numbers["producers"])
@@ -69,8 +71,11 @@ def alerts(books: Books, now: float) -> list[dict[str, str]]:
         state, detail = books.gates[model.provider].state(now, model.model)
         if state == "out":
             found.append({"level": "error", "text": f"{model.key}: {detail}"})
-        elif state in ("open", "half-open"):
+        elif state in ("open", "half-open") or detail.startswith("key "):
             found.append({"level": "warning", "text": f"{model.key}: {detail}"})
+    if books.hour is not None and campaign is not None and books.waits_for_the_hour:
+        text = f"the budget of ${books.hour.limit:g} an hour is spent; going on as it frees up"
+        found.append({"level": "warning", "text": text})
     return found
 
 

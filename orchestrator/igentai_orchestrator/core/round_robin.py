@@ -9,6 +9,7 @@ from igentai_orchestrator.core.costs import CostModel, Tariff
 from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
 from igentai_orchestrator.core.shares import Shares
+from igentai_orchestrator.core.sightings import distinct
 from igentai_orchestrator.core.splits import Splits
 
 if TYPE_CHECKING:
@@ -75,7 +76,7 @@ class RoundRobinPolicy:
             return
         self._seen.add(outcome.assignment_id)
         self._shares.learn(outcome)
-        self._costs.learn(self._row[outcome.model], outcome, len(set(outcome.numbers)))
+        self._costs.learn(self._row[outcome.model], outcome, len(distinct(outcome.numbers)))
         if outcome.purpose == "split":
             self._splits.learn(outcome)
             return
@@ -83,8 +84,8 @@ class RoundRobinPolicy:
         self._asked["p:" + outcome.partition] += 1
         if outcome.ok and outcome.purpose != "verify":
             self._known += outcome.fresh
-            self._splits.fall_back(self._known, outcome.fresh / max(len(set(outcome.numbers)), 1))
-            self._yield = [0.9 * self._yield[0] + outcome.fresh, 0.9 * self._yield[1] + len(set(outcome.numbers))]
+            self._splits.fall_back(self._known, outcome.fresh / max(len(distinct(outcome.numbers)), 1))
+            self._yield = [0.9 * self._yield[0] + outcome.fresh, 0.9 * self._yield[1] + len(distinct(outcome.numbers))]
 
     def _share(self) -> float:
         """Share of fresh attributes in about the last ten answers."""

@@ -74,7 +74,8 @@ class Journal:
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise StorageError(f"{self.path} holds something that is no answer of igentai; move it away") from error
 
-    def __len__(self) -> int:
+    def count(self) -> int:
+        """Answers kept."""
         (number,) = self._reading.execute("SELECT count(*) FROM answers").fetchone()
         return int(number)
 

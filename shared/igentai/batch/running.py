@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -82,9 +82,11 @@ class Batch:
         self._asked_here: dict[int, bytes] = {}  # the same for the journal
         self._left: dict[int, asyncio.Future[None]] = {}  # calls that wait for their promise to be durable
         self._journal_commit = (
-            GroupCommit[Kept | Promise](journal.write, self._durable, self._wake.set) if journal else None
+            GroupCommit[Kept | Promise](journal.write, self._durable, self._wake.set) if journal is not None else None
         )
-        self._cache_commit = GroupCommit[tuple[bytes, Result]](cache.write, _nothing, self._wake.set) if cache else None
+        self._cache_commit = (
+            GroupCommit[tuple[bytes, Result]](cache.write, _nothing, self._wake.set) if cache is not None else None
+        )
         self._read = 0
         self.total: int | None = None
         self.cut_short = 0  # replies that reached max_tokens
@@ -193,22 +195,29 @@ class Batch:
             self._final(Result(index, item.id, "", failure, None, 0.0, 0, "", "", 0))
             return
         query = as_query(item)
-        known = self._known(index, query)
-        if known is not None:
-            self._final(known)
+        kept = self._kept(index, query)
+        if kept is not None:
+            self.resumed += 1
+            self.record.resumed(index)
+            self._final(kept, earlier=True)
+        elif (cached := self._cached(index, query)) is not None:
+            self._keep(cached)
         else:
             self.schedule.admit(index, query)
 
-    def _known(self, index: int, query: Query) -> Result | None:
-        """The answer that the journal or the cache has."""
-        if self._journal is not None:
-            asked_here = fingerprint(call_of(query, "", self._options))
-            kept = self._journal.find(index, asked_here)
-            if kept is not None:
-                self.resumed += 1
-                self.record.resumed(index)
-                return kept
-            self._asked_here[index] = asked_here
+    def _kept(self, index: int, query: Query) -> Result | None:
+        """The answer that the journal has for this row as it stands."""
+        if self._journal is None:
+            return None
+        asked = fingerprint(call_of(query, "", self._options))
+        kept = self._journal.find(index, asked)
+        if kept is None:
+            self._asked_here[index] = asked
+            return None
+        return replace(kept, id=query.id)
+
+    def _cached(self, index: int, query: Query) -> Result | None:
+        """The answer that the cache has."""
         if self._cache is None:
             return None
         route = self.schedule.first_route
@@ -326,8 +335,8 @@ class Batch:
                 if durable is not None and not durable.done():
                     durable.set_result(None)
 
-    def _final(self, result: Result) -> None:
-        self.tally.count(result)
+    def _final(self, result: Result, *, earlier: bool = False) -> None:
+        self.tally.count(result, earlier=earlier)
         self.cut_short += result.finish == "length"
         self._collector.put(result.index, result)
         if result.error is not None and result.error.kind != STOPPED:

@@ -73,13 +73,15 @@ class Tally:
         for f in fields(Stats):
             setattr(self, f.name, f.default)
 
-    def count(self, result: Result) -> None:
-        """One result, whatever it is."""
+    def count(self, result: Result, *, earlier: bool = False) -> None:
+        """One result, whatever it is. One of an `earlier` run counts, and neither its calls nor its cost."""
         self.total += 1
         if result.error is None:
             self.succeeded += 1
         else:
             self.failed += 1
+        if earlier:
+            return
         self.calls += result.attempts
         self.cost_usd += result.cost_usd or 0.0
         if result.usage is not None and not result.cached:

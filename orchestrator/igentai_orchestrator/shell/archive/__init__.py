@@ -7,6 +7,7 @@ from igentai_orchestrator.shell.archive.attributes import AttributeRow, Naming, 
 from igentai_orchestrator.shell.archive.export import ExportFormat
 from igentai_orchestrator.shell.archive.fsck import Finding, Report, fsck
 from igentai_orchestrator.shell.archive.reader import Reader
+from igentai_orchestrator.shell.archive.spending import spent_lately
 from igentai_orchestrator.shell.archive.summaries import TopicSummary
 from igentai_orchestrator.shell.archive.writer import ArchiveListener
 
@@ -24,4 +25,5 @@ __all__ = [
     "Report",
     "TopicSummary",
     "fsck",
+    "spent_lately",
 ]
