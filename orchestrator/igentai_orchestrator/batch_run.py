@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Iterator, Mapping
@@ -18,7 +19,7 @@ import uvloop
 from igentai import logs
 from igentai.batch.journal import Journal
 from igentai.batch.options import DEFAULT_CONCURRENCY, Options, rate_of, retry_list
-from igentai.batch.outputs import JsonLines, Output, output_at
+from igentai.batch.outputs import JsonLines, Output, check_name, output_at
 from igentai.batch.query import Plan, opened
 from igentai.batch.route import Route
 from igentai.batch.rows import InputFormat, Row, count_rows, format_of, format_of_line, read_rows, shown
@@ -176,6 +177,7 @@ def _check_files(asked: Asked) -> None:
         if asked.resume:
             raise UsageError("--resume needs an output file: say -o OUT.jsonl")
         return
+    check_name(asked.output)
     there = asked.output.exists() or journal_path(asked.output).exists()
     if there and not (asked.resume or asked.overwrite):
         raise UsageError(
@@ -186,6 +188,18 @@ def _check_files(asked: Asked) -> None:
 
 
 async def _guarded(asked: Asked, plan: Plan, *, as_json: bool) -> int:
+    """Ctrl-C and SIGTERM call off what runs and keep what was answered; a second one ends at once."""
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    assert task is not None
+
+    def interrupted() -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+        task.cancel()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted)
     try:
         return await _run(asked, plan, as_json=as_json)
     except asyncio.CancelledError:
@@ -271,8 +285,7 @@ def _journal(asked: Asked, files: ExitStack) -> Journal | None:
         return None
     path = journal_path(asked.output)
     if not asked.resume:
-        for suffix in ("", "-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
     journal = Journal(path)
     files.callback(journal.close)
     return journal

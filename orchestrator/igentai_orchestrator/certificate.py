@@ -203,7 +203,7 @@ def _names_in(path: Path) -> list[str]:
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         held = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (FileNotFoundError, ValueError, x509.ExtensionNotFound):
+    except (OSError, ValueError, x509.ExtensionNotFound):
         return []
     return [str(name.value) for name in held]
 

@@ -136,7 +136,7 @@ def explore(
     igentai explore "Paris attractions" --provider openai:gpt-4o-mini --budget 0.50
     igentai explore "cities" -n 8 --max-requests 200 --json
     """
-    from igentai_orchestrator.progress import ProgressLine
+    from igentai_orchestrator.progress import LiveView
     from igentai_orchestrator.run import Daemon
 
     settings = _settings(
@@ -150,15 +150,19 @@ def explore(
         overwrite, resume,
     )  # fmt: skip
     asked = _ask_what_to_do(asked, settings)
-    progress = ProgressLine()
-    daemon = Daemon(settings, until_done=True, watch=None if as_json else progress)
+    view = LiveView()
+    daemon = Daemon(settings, until_done=True, watch=None if as_json else view, announce=_announce)
     code = 1
     try:
         code = _run(daemon.main([asked], port=port))
     finally:
-        progress.done()
+        view.done()
     _tell_end(daemon, settings, as_json)
     raise typer.Exit(code)
+
+
+def _announce(text: str) -> None:
+    typer.echo(text, err=True)
 
 
 def _ask_what_to_do(asked: Commission, settings: Settings) -> Commission:
@@ -240,7 +244,7 @@ def orchestrator(
             budget, max_minutes, seed=seed, overwrite=overwrite, resume=resume,
         )  # fmt: skip
         first.append(_ask_what_to_do(_resume_by_itself(asked, settings), settings))
-    daemon = Daemon(settings, reload=lambda: load(**flags), announce=lambda text: typer.echo(text, err=True))
+    daemon = Daemon(settings, reload=lambda: load(**flags), announce=_announce)
     raise typer.Exit(_run(daemon.main(first, port=settings.port)))
 
 
@@ -405,16 +409,28 @@ def _folder(topic: str, settings: Settings) -> str:
 
 
 @app.command(rich_help_panel="Daemon")
-def status(outputs: opt.Outputs = None, as_json: opt.Json = False, config: opt.Config = None) -> None:
-    """What the running daemon is doing."""
+def status(
+    watch: Annotated[bool, typer.Option("--watch", "-w", help="Go on showing it until Ctrl-C.")] = False,
+    outputs: opt.Outputs = None,
+    as_json: opt.Json = False,
+    config: opt.Config = None,
+) -> None:
+    """What the running daemon is doing.
+
+    [bold]Examples[/bold]
+
+    igentai status --watch
+    igentai status --json
+    """
     from igentai_orchestrator.client import Client
     from igentai_orchestrator.progress import line
+    from igentai_orchestrator.watching import read, watch_status
 
-    client = Client(_settings(outputs=outputs, config=config).outputs)
-    document = client.get("/api/status")
+    settings = _settings(outputs=outputs, config=config)
+    if watch:
+        watch_status(settings.outputs, as_json=as_json)
+    document = read(Client(settings.outputs))
     running = document.get("topic")
-    if running:
-        document["metrics"] = client.get(f"/api/topics/{running['id']}/metrics")
     if as_json:
         typer.echo(orjson.dumps(document).decode())
         return

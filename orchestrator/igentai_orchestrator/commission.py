@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from igentai.errors import ConfigurationError, TopicError
+from igentai.lines import legal_line
 from igentai.prices import PriceTable
 from igentai_orchestrator.choice import Choice
 from igentai_orchestrator.core.agenda import Mode
@@ -83,12 +84,12 @@ def _partition(asked: Commission, models: tuple[ModelChoice, ...]) -> PartitionM
 
 
 def checked_topic(topic: str) -> str:
-    """The topic in one line.
+    """The topic in one line, without what a terminal or a reader could be fooled by.
 
     Raises:
         TopicError: it is empty or longer than 500 characters.
     """
-    line = " ".join(topic.split())
+    line = legal_line(topic)
     if not line:
         raise TopicError('the topic is empty; say what you want listed, for instance "dog breeds"')
     if len(line) > LONGEST_TOPIC:

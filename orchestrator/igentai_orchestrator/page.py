@@ -17,6 +17,7 @@ from igentai.errors import ConfigurationError, TopicError
 from igentai_orchestrator.commission import Commission
 from igentai_orchestrator.core import facts, outlook
 from igentai_orchestrator.core.desk import Phase
+from igentai_orchestrator.core.groups import separation
 from igentai_orchestrator.doorplate import Doorplate
 from igentai_orchestrator.shell.archive import ExportFormat, Reader, TopicSummary
 from igentai_orchestrator.shell.web.app import create_app
@@ -104,6 +105,7 @@ class Face:
     async def start_topic(self, request: TopicRequest) -> dict[str, Any]:
         fields = request.model_dump(exclude_none=True)
         fields["providers"] = tuple(fields.get("providers", ()))
+        fields["categories"] = tuple(dict.fromkeys(fields.get("categories", ())))
         # Probing for a local server may take a moment, and only where no provider was named.
         spec = self._daemon.commission(Commission(**fields))
         return self._one(spec.folder)
@@ -148,6 +150,26 @@ class Face:
             return []
         found = await asyncio.to_thread(reader.attributes, after, limit, search, partition, provider)
         return [asdict(row) for row in found]
+
+    async def separate(self, topic_id: str, number: int) -> dict[str, Any]:
+        daemon = self._daemon
+        rows = await self.attributes(topic_id, number - 1, 1, None, None, None)
+        if not rows or rows[0]["number"] != number:
+            raise LookupError(number)
+        # From here on nothing is awaited: the topic cannot be opened or closed in between.
+        if self._runs(topic_id):
+            campaign = daemon.desk.books.campaign
+            if campaign is None or daemon.desk.phase is Phase.CLOSING:
+                raise TopicError("the topic is just being closed; try again in a moment")
+            if campaign.groups.merge_of(number) is None:
+                raise _in_no_group(number)
+            daemon.dispatch(facts.MergeUndone(number))
+            daemon.tell_watchers()
+        else:
+            if rows[0]["merged_into"] is None:
+                raise _in_no_group(number)
+            daemon.archive.amend(topic_id, separation(number), _without_merge(self.metrics(topic_id), number))
+        return rows[0] | {"merged_into": None}
 
     async def export(self, topic_id: str, fmt: ExportFormat) -> AsyncIterator[bytes]:
         pieces = self._reader(topic_id).export(fmt)
@@ -234,3 +256,17 @@ class Face:
                 self._readers.pop(next(iter(self._readers))).close()
             self._readers[topic_id] = Reader(self._daemon.settings.outputs / topic_id)
         return self._readers[topic_id]
+
+
+def _in_no_group(number: int) -> TopicError:
+    return TopicError(f"attribute {number} is in no group of near-duplicates")
+
+
+def _without_merge(metrics: dict[str, Any] | None, number: int) -> dict[str, Any] | None:
+    """The numbers of a topic that ended, after one of its merges was undone; None where they do not tell of merges."""
+    near = (metrics or {}).get("near_duplicates")
+    if not metrics or not near:
+        return None
+    latest = [merge for merge in near["latest"] if merge["number"] != number]
+    counts = {"merged": near["merged"] - 1, "distinct": near["distinct"] + 1}
+    return metrics | {"near_duplicates": counts | {"latest": latest}}

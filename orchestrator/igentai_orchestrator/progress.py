@@ -1,30 +1,39 @@
-"""The progress line of a run in the terminal: live on a terminal, one plain line now and then elsewhere."""
+"""How a run goes, in the terminal: a live picture on one that can show it, a plain line now and then elsewhere."""
 
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, TextIO
 
+from igentai.lines import legal_line
+
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+    from rich.live import Live
+
     from igentai_orchestrator.run import Daemon
 
 PLAIN_EVERY_S: Final = 10.0
-CLEAR: Final = "\r\x1b[2K"
+FIRST_AFTER_S: Final = 2.0
+REFRESHED: Final = 2.0  # times a second
+CLEAR_SCREEN: Final = "\x1b[H\x1b[2J"
 
 
-def line(numbers: dict[str, Any]) -> str:
+def line(numbers: Mapping[str, Any]) -> str:
     """What a run has brought, in one line of plain text."""
-    requests = numbers["requests"]
+    requests = numbers.get("requests") or {}
+    ok, failed = requests.get("ok") or 0, requests.get("failed") or 0
     repeats = numbers.get("repeats_share")
     parts = [
-        f"{numbers['unique_attributes']} unique",
+        f"{numbers.get('unique_attributes') or 0} unique",
         f"{numbers.get('unique_per_minute') or 0:.0f}/min",
-        f"{requests['ok'] + requests['failed']} requests"
-        + (f" ({requests['failed']} failed)" if requests["failed"] else ""),
+        f"{ok + failed} requests" + (f" ({failed} failed)" if failed else ""),
         f"{100 * repeats:.0f} % repeats" if repeats is not None else "no repeats yet",
-        f"${numbers['cost_usd']:.4f}",
-        clock(numbers["elapsed_s"]),
+        f"${numbers.get('cost_usd') or 0.0:.4f}",
+        clock(numbers.get("elapsed_s") or 0.0),
     ]
     return " · ".join(parts)
 
@@ -35,33 +44,71 @@ def clock(seconds: float) -> str:
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
-class ProgressLine:
-    """Rewrites one line on a terminal; elsewhere writes a new one every ten seconds."""
+class LiveView:
+    """Shows the numbers of a run until `done`.
 
-    def __init__(self, stream: TextIO | None = None) -> None:
+    Drawn by a thread of its own: a terminal that is held (Ctrl-S) stops the drawing and nothing else.
+
+    Args:
+        stream: where to; standard error by default, so that standard output stays for results.
+        now: monotonic seconds.
+    """
+
+    def __init__(self, stream: TextIO | None = None, now: Callable[[], float] = time.monotonic) -> None:
         self._stream = stream or sys.stderr
-        self._live = self._stream.isatty()
-        self._last = time.monotonic() - PLAIN_EVERY_S + 2.0
+        self._can_draw = self._stream.isatty() and os.environ.get("TERM") not in (None, "", "dumb", "unknown")
+        self._now = now
+        self._last = now() - PLAIN_EVERY_S + FIRST_AFTER_S
+        self._numbers: Mapping[str, Any] = {}
+        self._note = ""
+        self._live: Live | None = None
+        self._width = 0
 
     def __call__(self, daemon: Daemon) -> None:
-        spec, campaign = daemon.spec, daemon.desk.books.campaign
-        if spec is None or campaign is None:
-            return
-        now = time.monotonic()
-        if not self._live and now - self._last < PLAIN_EVERY_S:
-            return
-        self._last = now
-        text = f"{spec.topic}: {line(campaign.statistics.snapshot(now))}"
-        self._stream.write(f"{CLEAR}{text[: _width()]}" if self._live else f"{text}\n")
-        self._stream.flush()
+        """For `Daemon(watch=…)`."""
+        if daemon.document:
+            self.show(daemon.document, "ending: waiting for what is under way" if daemon.ending else "")
 
-    def done(self) -> None:
-        if self._live:
-            self._stream.write(CLEAR)
+    def show(self, numbers: Mapping[str, Any], note: str = "") -> None:
+        """`numbers` as in metrics.json; `note` is what else there is to say, in one line."""
+        self._numbers, self._note = numbers, note
+        if self._can_draw:
+            self._draw()
+        elif self._now() - self._last >= PLAIN_EVERY_S:
+            self._last = self._now()
+            said = f"{legal_line(str(numbers.get('topic') or ''))}: {line(numbers)}" + (f" · {note}" if note else "")
+            self._stream.write(f"{said}\n")
             self._stream.flush()
 
+    def done(self) -> None:
+        """Take the picture away and leave the terminal as it was."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
-def _width() -> int:
-    import shutil
+    def _draw(self) -> None:
+        if self._live is not None:
+            return
+        from rich.console import Console
+        from rich.live import Live
 
-    return shutil.get_terminal_size().columns - 1
+        console = Console(file=self._stream, force_terminal=True)
+        self._live = Live(
+            console=console,
+            get_renderable=self._picture,
+            refresh_per_second=REFRESHED,
+            transient=True,
+            redirect_stdout=False,
+            vertical_overflow="crop",
+        )
+        self._live.start(refresh=True)
+
+    def _picture(self) -> RenderableType:
+        from igentai_orchestrator.panel import Panel
+
+        # A terminal that becomes narrower wraps what is there: the lines to take back can no longer be counted.
+        width = os.get_terminal_size(self._stream.fileno()).columns
+        if width < self._width:
+            self._stream.write(CLEAR_SCREEN)
+        self._width = width
+        return Panel(self._numbers, self._note)

@@ -110,6 +110,7 @@ class Daemon:
         self.latest = 0
         self.ended: list[Ended] = []
         self.changed: set[asyncio.Event] = set()
+        self.document: dict[str, Any] = {}  # metrics.json as it was made last
         self.web_address: str | None = None
         self._reload = reload
         self._until_done = until_done
@@ -467,7 +468,7 @@ class Daemon:
     async def _finish_topic(self, close: orders.CloseTopic) -> None:
         self._close = None
         assert self.spec is not None
-        document = self.metrics_document(close.status, close.reason)
+        document = self.document = self.metrics_document(close.status, close.reason)
         self.archive.write_metrics(document)
         self._write_state(close.status, close.reason)
         self.archive.write_global(self.agenda.folders)
@@ -542,12 +543,18 @@ class Daemon:
             await asyncio.sleep(PROJECT_EVERY_S)
             # Not while it is being closed: the archive is busy with its last words then and takes no more.
             if self.spec is not None and self.desk.phase in (Phase.RUNNING, Phase.FINISHING):
-                self.archive.write_metrics(self.metrics_document("running", None))
+                self.document = self.metrics_document("running", None)
+                self.archive.write_metrics(self.document)
                 self._write_state("running", None)
             self.tell_watchers()
             self._notify.status(self._status_line())
             if self._watch is not None:
                 self._watch(self)
+
+    @property
+    def ending(self) -> bool:
+        """Whether the topic asks nothing any more and waits for what is under way."""
+        return self.desk.phase in (Phase.FINISHING, Phase.CLOSING)
 
     def _status_line(self) -> str:
         """What `systemctl status` shows."""

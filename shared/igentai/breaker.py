@@ -1,9 +1,11 @@
 """When to leave a provider alone because its calls fail: a circuit breaker with one probe.
 
-    closed ──10 calls in 30 s, half of them failed──▶ open ──5 s·2ⁿ, at most 300 s──▶ half-open
+    closed ──10 calls in 30 s, half of them failed──▶ open ──5 s·gⁿ, at most 300 s──▶ half-open
        ▲                                               ▲                                 │
        └────────────── the probe succeeded ────────────┼─────────────────────────────────┤
                                                        └── it failed, or is overdue ─────┘
+
+20 that failed in a row open it too: where hundreds went well a moment ago, half of 30 s would be hundreds that fail.
 
 After Nygard, "Release It!", 2007. It is held where every request is decided, so that one probe is one for the whole
 system: of seven libraries measured, six let 50 of 50 concurrent probes through.
@@ -14,11 +16,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from enum import StrEnum
+from itertools import islice
 from typing import Final
 
 LEAST_CALLS: Final = 10
 WINDOW_S: Final = 30.0
 FAILED_SHARE: Final = 0.5
+IN_A_ROW: Final = 20
 FIRST_OPEN_S: Final = 5.0
 LONGEST_OPEN_S: Final = 300.0
 PROBE_DEADLINE_S: Final = 30.0
@@ -147,6 +151,8 @@ class Breaker:
             outcomes.popleft()
         if len(outcomes) < LEAST_CALLS:
             return False
+        if len(outcomes) >= IN_A_ROW and all(failed for _, failed in islice(reversed(outcomes), IN_A_ROW)):
+            return True
         return sum(failed for _, failed in outcomes) >= FAILED_SHARE * len(outcomes)
 
     def _open_s(self) -> float:

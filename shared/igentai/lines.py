@@ -75,10 +75,9 @@ def unclean(texts: Sequence[str]) -> list[int]:
     joined = "\n".join(texts)
     if (
         joined.isascii()
-        and "".join(texts).isprintable()
-        and "  " not in joined
-        and not _has_bare_edge(joined)
-        and max(map(len, texts)) <= LINE_BYTES
+        and joined.count("\n") == len(texts) - 1
+        and _is_tight(joined.replace("\n", " "))
+        and (len(joined) <= LINE_BYTES or max(map(len, texts)) <= LINE_BYTES)
     ):
         return []
     return [place for place, text in enumerate(texts) if not _is_legal(text)]
@@ -89,10 +88,12 @@ def is_clean(texts: Sequence[str]) -> bool:
     return not unclean(texts)
 
 
-def _has_bare_edge(joined: str) -> bool:
-    """Whether a text of the batch is empty or has a space at an end."""
-    padded = f"\n{joined}\n"
-    return "\n\n" in padded or "\n " in padded or " \n" in padded
+def _is_tight(flat: str) -> bool:
+    """Whether texts joined by spaces are printable, none of them is empty, and none has a space too many.
+
+    One search finds them all: a space too many at an end, or an empty text, is two spaces in a row here.
+    """
+    return flat[:1] != " " and flat[-1:] != " " and "  " not in flat and flat.isprintable() and flat != ""
 
 
 def _is_legal(text: str) -> bool:

@@ -115,7 +115,7 @@ def orchestrator(outputs: Path, policy: str) -> None:
     from igentai_orchestrator.settings import load
 
     logs.configure(level="error")
-    settings = load(outputs=outputs, producer_secret_file=outputs.parent / "secret")
+    settings = load(outputs=outputs, producer_secret_file=outputs.parent / "secret", bloom="off")
     daemon = Daemon(settings, until_done=True)
     spec = TopicSpec(
         "bench", "bench", (ModelChoice("simulated", "bench"),), producers=0, limits=Limits(saturation=False),
@@ -133,10 +133,10 @@ def orchestrator(outputs: Path, policy: str) -> None:
             began, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
             await asyncio.to_thread(sys.stdin.readline)
             ended, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter() - wall
-            cpu = ended.ru_utime + ended.ru_stime - began.ru_utime - began.ru_stime
             campaign = daemon.desk.books.campaign
             unique = len(campaign.admission) if campaign else 0
-            figures = {"cpu_s": cpu, "wall_s": wall, "unique": unique, "rss_mb": ended.ru_maxrss / 1024}
+            user, system = ended.ru_utime - began.ru_utime, ended.ru_stime - began.ru_stime
+            figures = {"cpu_s": user + system, "user_s": user, "system_s": system, "wall_s": wall, "unique": unique, "rss_mb": ended.ru_maxrss / 1024}
             print(json.dumps(figures), flush=True)
             daemon._on_interrupt()
             await running

@@ -20,7 +20,7 @@ LINGER_S: Final = 0.03  # a slow disk: what must not happen before a commit has 
 def role() -> str:
     """producer, daemon or other: what this process is."""
     words = sys.orig_argv
-    if "igentai_producer" in words:
+    if "igentai_producer" in words or ("igentai_orchestrator" in words and "producer" in words):
         return "producer"
     return "daemon" if {"igentai_orchestrator", "tests.faults.zygote"} & set(words) else "other"
 
@@ -33,7 +33,7 @@ def slot() -> int | None:
 
 def plant(names: Sequence[str]) -> None:
     """Plant all of `names` that concern this process."""
-    if role() == "producer":
+    if role() == "producer" and slot() is not None:
         _once_tied_to_its_parent(names)
     else:
         _plant_now(names)
@@ -54,7 +54,8 @@ def _once_tied_to_its_parent(names: Sequence[str]) -> None:
     def make(die_with: Callable[[int], bool]) -> Callable[[int], bool]:
         def then_planted(pid: int) -> bool:
             tied = die_with(pid)
-            _plant_now(names)
+            if tied:
+                _plant_now(names)
             return tied
 
         return then_planted

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from igentai.providers.base import RateHeaders
 
 CEILING: Final = 64
+GROWTH: Final = 1.5
+"""Of a breaker's pauses: 5 s, 7.5 s, 11 s, 17 s, 25 s … up to 300 s. Doubled, they would wake up from an outage of a
+minute 15 s after its end; so it is 6 s, with 5 probes in that minute instead of 3."""
 IN_A_ROW: Final = 4
 """So many 429s without an answer between them mean that a key has no room, whatever it did before. Where one request in
 ten is turned away at random, that happens once in some 10,000."""
@@ -44,7 +47,7 @@ class Account:
         self._rng = rng
         rate = RateLimit(terms.requests_per_minute, terms.tokens_per_minute, share=share)
         self.limits = ProviderLimits(rate, Concurrency(terms.concurrency or CEILING))
-        self.breaker = Breaker()
+        self.breaker = Breaker(growth=GROWTH)
         self.out: str | None = None
         self.last_taken = -math.inf
         self.turned_away = 0  # 429s so far

@@ -26,6 +26,7 @@ from igentai_orchestrator.core.campaign import Campaign
 from igentai_orchestrator.core.fleet import Fleet
 from igentai_orchestrator.core.flights import Flight
 from igentai_orchestrator.core.gate import Gate
+from igentai_orchestrator.core.groups import separation
 from igentai_orchestrator.core.journal import Acknowledge, Dispatch
 from igentai_orchestrator.core.known import DELTA_KEYS, Known
 from igentai_orchestrator.core.orders import (
@@ -105,7 +106,7 @@ class Desk:
     def handle(self, fact: facts.Fact, now: float) -> list[Order]:
         """Take in one fact at `now` (monotonic seconds) and say what follows."""
         orders = self._rooms[type(fact)](fact, now)
-        if self.phase is Phase.RUNNING:
+        if self.phase is Phase.RUNNING and (type(fact) is facts.Tick or self.books.roster.hungriest() is not None):
             orders += self._assign(now)
         if self.phase is Phase.FINISHING:
             orders += self._finish(now)
@@ -553,7 +554,7 @@ class Desk:
         campaign = self.books.campaign
         if campaign is None or self.phase is Phase.CLOSING or campaign.groups.merge_of(fact.number) is None:
             return []
-        event = EventRecord("unmerge", "a person took it out of its group", outlook.as_json({"number": fact.number}))
+        event = separation(fact.number)
         campaign.absorb(event, now)
         return [self.books.journal.record(event)]
 

@@ -8,14 +8,13 @@ costs 12 % instead).
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass, field
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Final
 
 from igentai_orchestrator.core.sightings import distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from igentai_orchestrator.core.sightings import Numbers
 
@@ -37,11 +36,46 @@ def theta(usd_per_input_token: float, usd_per_item: float, *, tokens_per_item: f
     return min(max(tokens_per_item * usd_per_input_token / (COMPLIANCE * usd_per_item), 0.03), 0.3)
 
 
-@dataclass(slots=True)
 class _Partition:
-    answers: int = 0
-    hits: Counter[int] = field(default_factory=Counter)
-    listed: Counter[int] = field(default_factory=Counter)
+    """What answers about one partition named and what their prompts listed.
+
+    Answers are put down and counted when a list is wanted, many at once. Attributes are kept by how often they were
+    named, so that a list is made from those that can be on it and not from all that were ever found.
+    """
+
+    def __init__(self) -> None:
+        self.answers = 0
+        self.listed: Counter[int] = Counter()
+        self._put_down: list[Numbers] = []
+        self._hits: dict[int, int] = {}
+        self._by_hits: defaultdict[int, set[int]] = defaultdict(set)
+
+    def put_down(self, named: Numbers, listed: Iterable[int]) -> None:
+        self.answers += 1
+        self._put_down.append(named)
+        self.listed.update(set(listed))
+
+    def hits(self) -> dict[int, int]:
+        """How many answers named each attribute."""
+        for named in self._put_down:
+            for number in named.tolist():
+                before = self._hits.get(number, 0)
+                self._hits[number] = before + 1
+                self._by_hits[before].discard(number)
+                self._by_hits[before + 1].add(number)
+        self._put_down.clear()
+        return self._hits
+
+    def likely(self, theta: float) -> Iterator[tuple[float, int]]:
+        """(chance to be named again, number) of those with a chance of `theta` or more."""
+        hits = self.hits()
+        least = theta * (self.answers + 1.0)  # for one that was never listed
+        rarely = {n for n in self.listed if 0 < hits.get(n, 0) < least}
+        for numbers in (rarely, *(those for count, those in self._by_hits.items() if count >= least)):
+            for number in numbers:
+                chance = hits[number] / (self.answers - self.listed[number] + 1.0)
+                if chance >= theta:
+                    yield chance, number
 
 
 class ExclusionLists:
@@ -53,17 +87,16 @@ class ExclusionLists:
     def __init__(self) -> None:
         self._partitions: dict[str, _Partition] = {}
         self._all: set[int] = set()
+        self._put_down: list[Numbers] = []
         self._answers = 0
         self._named = 0
 
     def record(self, partition: str, numbers: Iterable[int] | Numbers, listed: Iterable[int] = ()) -> None:
         """Take in one answer: the attributes it named and those its prompt had listed."""
         known = self._partitions.setdefault(partition, _Partition())
-        named = distinct(numbers).tolist()
-        known.answers += 1
-        known.hits.update(named)
-        known.listed.update(set(listed))
-        self._all.update(named)
+        named = distinct(numbers)
+        known.put_down(named, listed)
+        self._put_down.append(named)
         self._answers += 1
         self._named += len(named)
 
@@ -78,19 +111,19 @@ class ExclusionLists:
         if limit <= 0:
             return []
         known = self._partitions.get(partition, _Partition())
-        found = []
-        for number, hits in known.hits.items():
-            chance = hits / (known.answers - known.listed[number] + 1.0)
-            if chance >= theta:
-                found.append((-chance, number))
+        found = [(-chance, number) for chance, number in known.likely(theta)]
         if theta > 0.0:
             found += self._from_elsewhere(known, theta)
         found.sort()
         return [number for _, number in found[:limit]]
 
     def _from_elsewhere(self, known: _Partition, theta: float) -> list[tuple[float, int]]:
+        for named in self._put_down:
+            self._all.update(named.tolist())
+        self._put_down.clear()
         lot = self._named / max(self._answers, 1) / max(len(self._all), 1)
         if lot < theta:
             return []
-        chances = ((lot / (known.answers - known.listed[n] + 1.0), n) for n in self._all - known.hits.keys())
+        others = self._all - known.hits().keys()
+        chances = ((lot / (known.answers - known.listed[number] + 1.0), number) for number in others)
         return [(-chance, number) for chance, number in chances if chance >= theta]

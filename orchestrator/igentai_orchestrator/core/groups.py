@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from igentai.kinship import Kinship
 from igentai.text import key
+from igentai_orchestrator.core.records import EventRecord
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,6 +27,11 @@ class Merge:
     number: int
     head: int
     reason: str
+
+
+def separation(number: int) -> EventRecord:
+    """What the ledger holds when a person says that attribute `number` is none of its group."""
+    return EventRecord("unmerge", "a person took it out of its group", f'{{"number":{number}}}')
 
 
 class Groups:

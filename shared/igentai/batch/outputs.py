@@ -40,17 +40,30 @@ class Output(Protocol):
         ...
 
 
+_LINES: Final = frozenset({".jsonl", ".ndjson", ".json"})
+
+
+def check_name(path: Path) -> None:
+    """Whether an output can be written by this name.
+
+    Raises:
+        UsageError: it says no format.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in SQLITE_SUFFIXES | _LINES | {".csv"}:
+        raise UsageError(f"what to write to {path} does not show in its name; call it .jsonl, .csv or .db")
+
+
 def output_at(path: Path) -> Output:
     """A new output of the format that the name says.
 
     Raises:
         UsageError: the name says none, or the file cannot be written.
     """
+    check_name(path)
     suffix = path.suffix.lower()
     if suffix in SQLITE_SUFFIXES:
         return SqliteRows(path, anew=True)
-    if suffix not in (".jsonl", ".ndjson", ".json", ".csv"):
-        raise UsageError(f"what to write to {path} does not show in its name; call it .jsonl, .csv or .db")
     try:
         file = path.open("wb")
     except OSError as error:

@@ -26,7 +26,7 @@ from igentai.batch.stats import Progress, Tally
 from igentai.errors import FailureKind, ProviderError
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from igentai.batch.cache import Cache
     from igentai.batch.journal import Journal
@@ -82,7 +82,9 @@ class Batch:
         self._asked_here: dict[int, bytes] = {}  # the same for the journal
         self._left: dict[int, asyncio.Future[None]] = {}  # calls that wait for their promise to be durable
         self._journal_commit = (
-            GroupCommit[Kept | Promise](journal.write, self._durable, self._wake.set) if journal is not None else None
+            GroupCommit[Kept | Promise](_synced(journal), self._durable, self._wake.set)
+            if journal is not None
+            else None
         )
         self._cache_commit = (
             GroupCommit[tuple[bytes, Result]](cache.write, _nothing, self._wake.set) if cache is not None else None
@@ -281,18 +283,17 @@ class Batch:
         else:
             result = self.schedule.answered(flight, outcome, now)
             spent = result.cost_usd or 0.0
-        if self._journal_commit is not None:
-            self._journal_commit.put(Promise(flight.number, flight.asking.index, spent, settled=True))
+        self._write_down(Promise(flight.number, spent, settled=True))
         if result is not None:
             self._keep(result)
 
     async def _promise(self, flight: Flight) -> None:
         """With a budget: what the call may cost is on the disk before it leaves."""
-        if self._journal_commit is None or self._options.budget_usd is None:
+        if self._journal is None or self._options.budget_usd is None:
             return
         durable = asyncio.get_running_loop().create_future()
         self._left[flight.number] = durable
-        self._journal_commit.put(Promise(flight.number, flight.asking.index, flight.bound_usd))
+        self._write_down(Promise(flight.number, flight.bound_usd))
         await durable
 
     def _stop(self, now: float) -> None:
@@ -319,11 +320,17 @@ class Batch:
         if self._cache_commit is not None and asked is not None and result.ok and result.finish == "stop":
             self._cache_commit.put((asked, result))
         # One that broke off was paid for as well; it is not asked again either.
-        if self._journal_commit is None or asked_here is None or result.usage is None:
+        if asked_here is None or result.usage is None:
             self._final(result)
         else:
             self._uncommitted += 1
-            self._journal_commit.put(Kept(asked_here, result))
+            self._write_down(Kept(asked_here, result))
+
+    def _write_down(self, item: Kept | Promise) -> None:
+        """Into the journal, now; what follows from it follows when it is on the disk."""
+        if self._journal is not None and self._journal_commit is not None:
+            self._journal.append(item)
+            self._journal_commit.put(item)
 
     def _durable(self, group: Sequence[Kept | Promise]) -> None:
         for item in group:
@@ -359,3 +366,8 @@ class Batch:
 
 def _nothing(_group: Sequence[tuple[bytes, Result]]) -> None:
     """The cache tells nobody."""
+
+
+def _synced(journal: Journal) -> Callable[[Sequence[Kept | Promise]], None]:
+    """What is appended already is brought to the disk, whichever lines those are."""
+    return lambda _group: journal.sync()

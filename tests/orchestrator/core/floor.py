@@ -34,10 +34,15 @@ def spec(
 class Floor:
     """Drives a desk by hand. Time only passes when told; commits happen when told."""
 
-    def __init__(self, *, seed: int = 0, terms: ProviderTerms | None = None, wait_when_out: bool = True) -> None:
+    def __init__(
+        self, *, seed: int = 0, terms: ProviderTerms | None = None, wait_when_out: bool = True, **more: object
+    ) -> None:
         both = terms or ProviderTerms("openai")
         arrangement = Arrangement(
-            producers=2, providers={"openai": both, "anthropic": both}, wait_when_out=wait_when_out
+            producers=2,
+            providers={"openai": both, "anthropic": both},
+            wait_when_out=wait_when_out,
+            **more,  # type: ignore[arg-type]  # fields by name
         )
         self.desk = Desk(arrangement, PriceTable(PRICES), Random(seed))
         self.now = 100.0

@@ -141,6 +141,7 @@ class World:
     series: list[list[float]] = field(default_factory=lambda: [[0, 0, 0, 0]])
     leaves: dict[str, list[int]] = field(default_factory=dict)
     texts: list[str] = field(default_factory=list)  # hostile ones, in place of birds
+    merged: dict[int, dict[str, Any]] = field(default_factory=dict)  # number -> the one it was merged into
     rng: random.Random = field(default_factory=lambda: random.Random(7))
 
     def __post_init__(self) -> None:
@@ -216,6 +217,7 @@ class World:
             "producer": f"producer {number % self.producers}",
             "at": (START + timedelta(seconds=self.elapsed * done**2)).isoformat(),
             "times_named": 1 + (number * 31 % 97) * max(0, 600 - number) // 6000,
+            "merged_into": self.merged.get(number),
         }
 
     def metrics(self) -> dict[str, Any]:
@@ -263,6 +265,14 @@ class World:
                 "forecast_next_request": pace / 60,
             },
             "series": self.series,
+            "near_duplicates": {
+                "merged": len(self.merged),
+                "distinct": self.unique - len(self.merged),
+                "latest": [
+                    {"number": number, "text": bird(number), "into": into["text"], "reason": into["reason"]}
+                    for number, into in self.merged.items()
+                ],
+            },
             "windows": {},
             "alerts": [],
             "simulated": False,
@@ -460,6 +470,19 @@ class FakeFace:
             if len(rows) == limit:
                 break
         return rows
+
+    def merge(self, topic_id: str, number: int, head: int, reason: str = "plural") -> None:
+        self.worlds[topic_id].merged[number] = {"number": head, "text": bird(head), "reason": reason}
+        self.changed()
+
+    async def separate(self, topic_id: str, number: int) -> dict[str, Any]:
+        world = self.worlds[topic_id]
+        if number > world.unique:
+            raise LookupError(number)
+        if world.merged.pop(number, None) is None:
+            raise TopicError(f"attribute {number} is in no group of near-duplicates")
+        self.changed()
+        return world.attribute(number)
 
     async def export(self, topic_id: str, fmt: str) -> AsyncIterator[bytes]:
         world = self.worlds[topic_id]

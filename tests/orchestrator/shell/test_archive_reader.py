@@ -168,7 +168,7 @@ def test_export_as_json_lines(reader: Reader) -> None:
     lines = b"".join(reader.export("jsonl")).splitlines()
     assert orjson.loads(lines[1]) == {
         "number": 2, "text": "Île de la Cité", "provider": "openai", "model": "gpt-4o-mini", "partition": "museums",
-        "producer": "p1", "at": AT, "times_named": 1,
+        "producer": "p1", "at": AT, "times_named": 1, "merged_into": None,
     }  # fmt: skip
     assert len(lines) == 8
 
@@ -181,7 +181,7 @@ def test_a_spreadsheet_finds_no_formula_and_every_text(tmp_path: Path) -> None:
     rows = list(csv.DictReader(io.StringIO(data, newline="")))
     assert [row["text"] for row in rows] == [f"'{text}" for text in texts[:6]] + texts[6:]
     assert rows[0]["partition"] == "'=HYPERLINK()"
-    assert data.splitlines()[8] == f'8,"plain","openai","gpt-4o-mini","\'=HYPERLINK()","p1","{AT}",1'
+    assert data.splitlines()[8] == f'8,"plain","openai","gpt-4o-mini","\'=HYPERLINK()","p1","{AT}",1,""'
     reader.close()
     book.close()
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from igentai.batch.journal import Journal
+from igentai.batch.journal import Journal, Kept, Promise
 from igentai.batch.running import Batch, Unasked
 from igentai.errors import FailureKind, StorageFull
 from tests.shared.batch.made_up import MadeUp, fault, options, route
@@ -184,12 +184,32 @@ async def test_an_error_of_the_progress_callback_reaches_the_consumer() -> None:
         [r async for r in batch(MadeUp(), on_progress=bad).results(["a"])]
 
 
-async def test_an_answer_is_durable_before_it_is_given_out(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j")
+class Watched(Journal):
+    """A journal that notes what was on the disk, and what was written only."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.written: list[int] = []
+        self.durable = 0
+
+    def append(self, item: Kept | Promise) -> None:
+        super().append(item)
+        if isinstance(item, Kept):
+            self.written.append(item.result.index)
+
+    def sync(self) -> None:
+        there = len(self.written)
+        super().sync()
+        self.durable = there
+
+
+async def test_an_answer_is_on_disk_before_it_is_given_out(tmp_path: Path) -> None:
+    journal = Watched(tmp_path / "j")
     running = batch(MadeUp(), journal, max_concurrency=4)
     async with aclosing(running.results([f"p{n}" for n in range(30)])) as results:
         async for result in results:
-            assert journal.count() >= result.index + 1
+            assert result.index in journal.written[: journal.durable]
+    assert sorted(journal.written) == list(range(30))
     journal.close()
 
 
@@ -215,28 +235,50 @@ async def test_a_second_run_asks_only_what_the_first_was_not_answered(tmp_path: 
     assert running.tally.calls == 3, "what an earlier run made is not counted again"
 
 
-async def test_a_journal_that_cannot_be_written_ends_the_batch_with_its_reason(tmp_path: Path) -> None:
+@pytest.mark.parametrize("stage", ["append", "sync"])
+async def test_a_journal_that_cannot_be_written_ends_the_batch_with_its_reason(
+    tmp_path: Path, stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal = Journal(tmp_path / "j")
 
-    def full(_group: object) -> None:
+    def full(*_: object) -> None:
         raise StorageFull("no space left")
 
-    journal.write = full  # type: ignore[method-assign]
+    monkeypatch.setattr(journal, stage, full)
+    client = MadeUp()
     with pytest.raises(StorageFull):
-        [r async for r in batch(MadeUp(), journal).results([f"p{n}" for n in range(10)])]
+        [r async for r in batch(client, journal, max_concurrency=2).results(f"p{n}" for n in range(100))]
+    assert len(client.calls) <= 2 * 2 + 2, "no money is spent on what cannot be kept"
     journal.close()
 
 
 async def test_with_a_budget_what_a_call_may_cost_is_on_disk_before_it_leaves(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j")
-    seen = []
+    promised: list[float] = []
+    durable = [0]
+
+    class Noting(Journal):
+        def append(self, item: Kept | Promise) -> None:
+            super().append(item)
+            if isinstance(item, Promise) and not item.settled:
+                promised.append(item.usd)
+
+        def sync(self) -> None:
+            there = len(promised)
+            super().sync()
+            durable[0] = there
+
+    journal, calls = Noting(tmp_path / "j"), 0
 
     def looking(prompt: str, _attempt: int) -> str:
-        seen.append(journal.spent_usd())
+        nonlocal calls
+        calls += 1
+        assert durable[0] >= calls
         return prompt
 
     running = batch(MadeUp(looking), journal, budget_usd=1.0, max_concurrency=1, max_tokens=100)
     assert all([r.ok async for r in running.results(["a", "b"])])
-    assert all(usd > 0.0001 for usd in seen), "the reservation of the call itself at least"
-    assert journal.spent_usd() == pytest.approx(2 * 15e-6)
+    assert all(usd > 0.0001 for usd in promised)
     journal.close()
+    again = Journal(tmp_path / "j")
+    assert again.spent_usd() == pytest.approx(2 * 15e-6)
+    again.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +17,7 @@ from igentai.batch.journal import Journal, Kept, Promise
 from igentai.batch.outputs import COLUMNS, output_at
 from igentai.batch.request import Query
 from igentai.batch.result import as_row, from_row
-from igentai.errors import StorageError, UsageError
+from igentai.errors import OutputsBusy, StorageError, StorageFull, UsageError
 
 GOOD = Result(0, "a", "text", None, Usage(3, 4, 1), 0.5, 1, "openai", "m", 12, "stop")
 BAD = Result(1, None, "", Failure("server", "down", 500), None, 0.0, 4, "openai", "m", 9)
@@ -68,32 +69,93 @@ def test_a_batch_is_written_in_order_in_one_transaction_or_not_at_all(tmp_path: 
     database.close()
 
 
-def test_the_journal_finds_an_answer_for_the_same_question_at_the_same_place(tmp_path: Path) -> None:
-    journal = Journal(tmp_path / "j")
-    journal.write([Kept(b"q", GOOD)])
+def written(path: Path, *items: Kept | Promise) -> None:
+    journal = Journal(path)
+    for item in items:
+        journal.append(item)
     journal.close()
+
+
+def test_the_journal_finds_an_answer_for_the_same_question_at_the_same_place(tmp_path: Path) -> None:
+    long = replace(GOOD, index=2, text="x" * 50_000)
+    written(tmp_path / "j", Kept(b"q", long), Kept(b"q", GOOD))
     again = Journal(tmp_path / "j")
     assert again.find(0, b"q") == replace(GOOD, finish=None)
-    assert again.find(0, b"other") is None
-    assert again.find(1, b"q") is None
+    assert again.find(2, b"q") == replace(long, finish=None)
+    assert [again.find(0, b"other"), again.find(1, b"q"), again.find(99, b"q")] == [None, None, None]
+    assert again.count() == 2
     again.close()
 
 
-def test_what_was_promised_and_never_settled_counts_as_spent(tmp_path: Path) -> None:
+def test_the_last_answer_for_a_row_stands(tmp_path: Path) -> None:
+    written(tmp_path / "j", Kept(b"old", GOOD), Kept(b"new", replace(GOOD, text="newer")))
     journal = Journal(tmp_path / "j")
-    journal.write([Promise(1, 0, 0.5), Promise(2, 1, 0.25)])
-    journal.write([Promise(1, 0, 0.125, settled=True)])
-    assert journal.spent_usd() == 0.375
-    journal.settle_unknown()
-    journal.write([Promise(1, 5, 1.0), Promise(1, 5, 0.0, settled=True)])
-    assert journal.spent_usd() == 0.375
+    found = journal.find(0, b"new")
+    assert found is not None
+    assert found.text == "newer"
+    assert journal.find(0, b"old") is None
     journal.close()
 
 
-def test_a_file_that_is_no_journal_is_said_to_be_none(tmp_path: Path) -> None:
-    (tmp_path / "j").write_text("a letter to a friend, long enough to be no empty database at all" * 20)
-    with pytest.raises(StorageError, match="cannot be used"):
+def test_a_torn_line_is_cut_off_wherever_it_was_torn(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    written(path, Kept(b"q", GOOD))
+    whole = path.read_bytes()
+    for torn in range(1, len(whole)):
+        path.write_bytes(whole + whole[:torn])
+        journal = Journal(path)
+        assert journal.count() == 1
+        journal.append(Kept(b"q", replace(GOOD, index=1)))
+        journal.close()
+        again = Journal(path)
+        assert again.count() == 2
+        again.close()
+
+
+def test_one_run_at_a_time_writes_a_journal(tmp_path: Path) -> None:
+    first = Journal(tmp_path / "j")
+    with pytest.raises(OutputsBusy, match="another run"):
         Journal(tmp_path / "j")
+    first.close()
+    Journal(tmp_path / "j").close()
+
+
+def test_what_was_promised_and_never_settled_counts_as_spent(tmp_path: Path) -> None:
+    path = tmp_path / "j"
+    written(path, Promise(1, 0.5), Promise(2, 0.25), Promise(1, 0.125, settled=True))
+    journal = Journal(path)
+    assert journal.spent_usd() == 0.375
+    journal.settle_unknown()
+    assert journal.spent_usd() == 0.375
+    journal.append(Promise(1, 1.0))
+    journal.append(Promise(1, 0.0, settled=True))
+    journal.close()
+    again = Journal(path)
+    assert again.spent_usd() == 0.375
+    again.close()
+
+
+def test_a_file_that_is_no_journal_is_said_to_be_none(tmp_path: Path) -> None:
+    letter = b"a letter to a friend\nof many lines\n"
+    (tmp_path / "j").write_bytes(letter)
+    with pytest.raises(StorageError, match="no journal"):
+        Journal(tmp_path / "j")
+    assert (tmp_path / "j").read_bytes() == letter, "and is left as it is"
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = Journal(tmp_path / "j")
+    journal.append(Kept(b"q", GOOD))
+    real = os.write
+    monkeypatch.setattr(os, "write", lambda file, data: real(file, data[:10]))
+    with pytest.raises(StorageFull):
+        journal.append(Kept(b"q", replace(GOOD, index=1)))
+    monkeypatch.undo()
+    journal.append(Kept(b"q", replace(GOOD, index=2)))
+    journal.close()
+    again = Journal(tmp_path / "j")
+    assert again.count() == 2
+    again.close()
 
 
 def test_a_cache_answers_as_the_prompt_that_asks(tmp_path: Path) -> None:

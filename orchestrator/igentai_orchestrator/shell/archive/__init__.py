@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from igentai_orchestrator.shell.archive.archive import Archive, OpenedTopic, OpenMode
-from igentai_orchestrator.shell.archive.attributes import AttributeRow, Naming, Provenance
+from igentai_orchestrator.shell.archive.attributes import AttributeRow, MergedInto, Naming, Provenance
 from igentai_orchestrator.shell.archive.export import ExportFormat
 from igentai_orchestrator.shell.archive.fsck import Finding, Report, fsck
 from igentai_orchestrator.shell.archive.reader import Reader
@@ -17,6 +17,7 @@ __all__ = [
     "AttributeRow",
     "ExportFormat",
     "Finding",
+    "MergedInto",
     "Naming",
     "OpenMode",
     "OpenedTopic",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from igentai_orchestrator.core.records import Record
+    from igentai_orchestrator.core.records import EventRecord, Record
     from igentai_orchestrator.core.topic import TopicSpec
 
 SPOOL: Final = "spool"
@@ -174,6 +174,27 @@ class Archive:
     def backlog(self) -> int:
         """Records that were submitted and are not yet durable."""
         return self._topic.writer.backlog() if self._topic else 0
+
+    def amend(self, folder: str, event: EventRecord, metrics: Mapping[str, Any] | None = None) -> None:
+        """Record what a person decided of a topic that is not open; `metrics` replaces its metrics.json.
+
+        Raises:
+            TopicError: there is no such topic.
+            ConfigurationError: written by a newer igentai.
+            StorageFull: no space, or not writable, right now.
+            LedgerDamaged: the ledger cannot be read, or a sync failed.
+        """
+        assert self._lock.held, "claim the outputs folder first"
+        assert folder != self._running(), "what belongs to the open topic is submitted"
+        path = topic_folders.path_of(self._outputs, folder)
+        with _storage_errors(path):
+            book = Ledger.open(path / ledger.FILE)
+            try:
+                book.commit([event], at=self._stamp(), elapsed_s=float(book.meta()["elapsed_s"]))
+            finally:
+                book.close()
+            if metrics is not None:
+                replace_whole(self._disk, path / documents.METRICS, (documents.metrics_bytes(metrics),))
 
     def write_metrics(self, metrics: Mapping[str, Any]) -> None:
         """Replace metrics.json soon; only the latest is written."""

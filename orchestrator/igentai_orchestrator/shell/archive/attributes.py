@@ -9,6 +9,15 @@ import orjson
 
 
 @dataclass(frozen=True, slots=True)
+class MergedInto:
+    """The earlier attribute that another one probably repeats in other words, and why (`igentai.kinship`)."""
+
+    number: int
+    text: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class AttributeRow:
     """One attribute. `number` is its line in output.txt, `at` is ISO 8601 in UTC, `times_named` counts answers."""
 
@@ -20,6 +29,7 @@ class AttributeRow:
     producer: str
     at: str
     times_named: int
+    merged_into: MergedInto | None = None
 
 
 @dataclass(frozen=True, slots=True)

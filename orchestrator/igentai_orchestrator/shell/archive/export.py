@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import orjson
 
-from igentai_orchestrator.shell.archive.attributes import AttributeRow, Filter
+from igentai_orchestrator.shell.archive.attributes import AttributeRow, Filter, MergedInto
 from igentai_orchestrator.shell.archive.projection import as_lines
 
 if TYPE_CHECKING:
@@ -33,7 +33,8 @@ _FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")
 def pieces(reader: Reader, fmt: ExportFormat) -> Iterator[bytes]:
     """The topic of `reader` as it is now, in pieces of some hundred KiB.
 
-    txt: as output.txt. jsonl: an object a line. csv: RFC 4180, every text quoted, formulas defused by a leading `'`.
+    txt: as output.txt. jsonl: an object a line. csv: RFC 4180, every text quoted, formulas defused by a leading `'`;
+    `merged_into` is the number of the earlier attribute that a near-duplicate repeats.
     sqlite: a copy of the ledger, with the views `attributes` and `requests`.
 
     Raises:
@@ -60,7 +61,7 @@ def _jsonl(rows: list[AttributeRow]) -> bytes:
 
 
 def _csv(rows: list[AttributeRow]) -> bytes:
-    return _csv_lines([tuple(_defused(value) for value in _values(row)) for row in rows])
+    return _csv_lines([tuple(_cell(value) for value in _values(row)) for row in rows])
 
 
 def _csv_lines(lines: list[tuple[object, ...]]) -> bytes:
@@ -69,7 +70,9 @@ def _csv_lines(lines: list[tuple[object, ...]]) -> bytes:
     return page.getvalue().encode()
 
 
-def _defused(value: object) -> object:
+def _cell(value: object) -> object:
+    if isinstance(value, MergedInto):
+        return value.number
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 

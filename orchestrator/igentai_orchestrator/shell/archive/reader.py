@@ -18,9 +18,10 @@ import orjson
 
 from igentai.errors import StorageError
 from igentai_orchestrator.shell.archive import ledger
-from igentai_orchestrator.shell.archive.attributes import AttributeRow, Filter, Naming, Provenance
+from igentai_orchestrator.shell.archive.attributes import AttributeRow, Filter, MergedInto, Naming, Provenance
 from igentai_orchestrator.shell.archive.export import ExportFormat, pieces
 from igentai_orchestrator.shell.archive.history import History, connect_readonly, last_id
+from igentai_orchestrator.shell.archive.merges import Merges, texts_of
 from igentai_orchestrator.shell.archive.namings import Namings
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class Reader:
         self._connection: sqlite3.Connection | None = None
         self._inode = 0
         self._namings = Namings()
+        self._merges = Merges()
 
     def attributes(
         self,
@@ -62,14 +64,15 @@ class Reader:
         matches = re.compile(re.escape(wanted.search), re.IGNORECASE).search if wanted.search else None
         first, more = self._first_answer(after), True
         while more:
-            found = self._step(first, wanted, answers)
+            found, merged = self._step(first, wanted, answers)
             if more := len(found) == answers:
                 first = found[-1][0] + 1
             times = self._namings.of
             for start, provider, model, partition, producer, at, texts in found:
                 for number, text in enumerate(texts, start):
                     if number > after and (matches is None or matches(text)):
-                        yield AttributeRow(number, text, provider, model, partition, producer, at, times(number))
+                        into = merged.get(number)
+                        yield AttributeRow(number, text, provider, model, partition, producer, at, times(number), into)
 
     def latest(self) -> int:
         """The highest number there is, 0 for none."""
@@ -135,7 +138,8 @@ class Reader:
             (first,) = self._row(query, (after + 1,))
             return int(first or 0)
 
-    def _step(self, first: int, wanted: Filter, answers: int) -> list[list[Any]]:
+    def _step(self, first: int, wanted: Filter, answers: int) -> tuple[list[list[Any]], dict[int, MergedInto]]:
+        """The next answers, and what was merged of their attributes."""
         conditions, values = wanted.conditions()
         query = (
             "SELECT json_group_array(json_array(first_number, provider, model, partition, producer, at, json(fresh))) "  # noqa: S608  parts of this file
@@ -145,8 +149,17 @@ class Reader:
         with self._one_at_a_time, _told(self._path):
             (found,) = self._row(query, (first, *values, answers))
             self._namings.catch_up(self._open())
-        rows: list[list[Any]] = orjson.loads(found)
-        return rows
+            self._merges.catch_up(self._open())
+            rows: list[list[Any]] = orjson.loads(found)
+            return rows, self._merged(rows)
+
+    def _merged(self, rows: list[list[Any]]) -> dict[int, MergedInto]:
+        if not len(self._merges):
+            return {}
+        numbers = (number for start, *_, texts in rows for number in range(start, start + len(texts)))
+        found = {number: merge for number in numbers if (merge := self._merges.of(number)) is not None}
+        texts = texts_of(self._open(), [head for head, _ in found.values()]) if found else {}
+        return {number: MergedInto(head, texts[head], reason) for number, (head, reason) in found.items()}
 
     def _row(self, query: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
         with _told(self._path):
@@ -163,7 +176,7 @@ class Reader:
                 self._connection.close()
                 self._connection = None
             self._connection = connect_readonly(self._path)
-            self._inode, self._namings = inode, Namings()
+            self._inode, self._namings, self._merges = inode, Namings(), Merges()
             return self._connection
 
 

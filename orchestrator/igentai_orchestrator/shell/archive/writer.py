@@ -90,6 +90,7 @@ class Writer:
         self._changed = threading.Condition()
         self._queue: list[tuple[int, Record]] = []
         self._documents: dict[Path, Callable[[], bytes]] = {}
+        self._last_document: Path | None = None
         self._closing = False
         self._group: _Group | None = None
         self._trouble: str | None = None
@@ -167,10 +168,10 @@ class Writer:
         return bool(self._queue or self._documents or self._group)
 
     def _attempt(self) -> bool:
-        """Write one group and the documents that wait; False in trouble."""
+        """Write one group and one of the documents that wait; False in trouble."""
         try:
             self._write_group()
-            self._write_documents()
+            self._write_document()
         except (OSError, sqlite3.Error) as error:
             detail = passing_trouble(error)
             if detail is None:
@@ -224,16 +225,19 @@ class Writer:
             f"{self._ledger.path} was removed or replaced while in use; start again to go on from what is there now"
         )
 
-    def _write_documents(self) -> None:
-        while True:
-            with self._changed:
-                if not self._documents:
-                    return
-                path, render = next(iter(self._documents.items()))
-            replace_whole(self._disk, path, (render(),))
-            with self._changed:
-                if self._documents.get(path) is render:
-                    del self._documents[path]
+    def _write_document(self) -> None:
+        """One at a time, so that on a slow disk answers do not wait for all of them; no two turns for the same one."""
+        with self._changed:
+            if not self._documents:
+                return
+            path = next((path for path in self._documents if path != self._last_document), self._last_document)
+            assert path is not None
+            render = self._documents[path]
+        replace_whole(self._disk, path, (render(),))
+        self._last_document = path
+        with self._changed:
+            if self._documents.get(path) is render:
+                del self._documents[path]
 
     def _settle(self) -> None:
         """The last word of an orderly end."""

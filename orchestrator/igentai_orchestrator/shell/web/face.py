@@ -7,7 +7,8 @@ may be missing early in a run, and readers must cope.
                storage {ok, detail}, producers [see metrics], alerts [{level, text}], simulated, embedded
     topic row  id (folder), topic, status (running | queued | finished | stopped | interrupted), stop_reason,
                unique_attributes, cost_usd, started, updated (ISO 8601, UTC)
-    attribute  number, text, provider, model, partition, producer, at (ISO 8601, UTC), times_named
+    attribute  number, text, provider, model, partition, producer, at (ISO 8601, UTC), times_named,
+               merged_into ({number, text, reason} of the earlier attribute it probably repeats, or None)
     provider   key (`provider:model`), provider, model, kind, state (ok | waiting | open | half-open | out), detail,
                weight (share now, 0 to 1), set_weight (what a person set, or None)
     metrics    topic, status, stop_reason, unique_attributes, candidates, duplicates, requests {ok, failed},
@@ -18,6 +19,7 @@ may be missing early in a run, and readers must cope.
                detail}}, partitions [{id, label, parent, depth, kind, state, answers, unique_attributes, fresh_rate,
                left}], coverage {at_least, estimated_total, low, high, good_turing, support_2, gain_next_double,
                forecast_next_usd, confidence, record}, series [[elapsed_s, unique, requests, cost]], windows,
+               near_duplicates {merged, distinct, latest [{number, text, into, reason}]},
                alerts [{level, text}], simulated, embedded
 """
 
@@ -78,6 +80,15 @@ class DaemonFace(Protocol):
         """At most `limit` attributes with a number above `after`, ascending, that pass the filters.
 
         `search` is part of the text in any case; `provider` is `provider:model`, or a provider alone.
+        """
+        ...
+
+    async def separate(self, topic_id: str, number: int) -> Document:
+        """Take an attribute out of its group of near-duplicates for good; its row afterwards.
+
+        Raises:
+            LookupError: there is no such attribute.
+            TopicError: it is in no group, or the topic is just being closed.
         """
         ...
 

@@ -16,6 +16,7 @@ from igentai_orchestrator.shell.web.replies import JsonResponse
 from igentai_orchestrator.shell.web.schemas import (
     MAX_NUMBER,
     AttributePage,
+    AttributeRow,
     Fault,
     MetricsDocument,
     ProviderRow,
@@ -120,6 +121,18 @@ def _add_results(router: APIRouter, face: DaemonFace) -> None:
         rows = await face.attributes(topic_id, after, limit, search, partition, provider)
         following = rows[-1]["number"] if len(rows) == limit else None
         return JsonResponse({"attributes": rows, "next": following})
+
+    @router.post(
+        "/topics/{topic_id}/attributes/{number}/separate",
+        responses={200: {"model": AttributeRow}, **_faults(404, 409, 422, 503)},
+    )
+    async def separate(topic_id: TopicId, number: Annotated[int, Path(ge=1, le=MAX_NUMBER)]) -> Response:
+        """Take an attribute out of its group of near-duplicates, for good: it is not the same as the earlier one."""
+        _row(face, topic_id)
+        try:
+            return JsonResponse(await face.separate(topic_id, number))
+        except LookupError:
+            raise HTTPException(404, f"there is no attribute {number} in this topic") from None
 
     @router.get(
         "/topics/{topic_id}/export",

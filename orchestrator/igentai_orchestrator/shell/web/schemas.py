@@ -34,8 +34,26 @@ class TopicRequest(_Request):
     max_attributes: int | None = Field(default=None, ge=1, le=MAX_NUMBER)
     budget: float | None = Field(default=None, gt=0, le=1e9, allow_inf_nan=False, description="USD")
     max_minutes: float | None = Field(default=None, gt=0, le=1e7, allow_inf_nan=False)
+    until_coverage: float | None = Field(
+        default=None, gt=0, le=1, allow_inf_nan=False, description="stop when this share of the estimate is found"
+    )
+    min_yield: float | None = Field(
+        default=None, ge=0, le=1e6, allow_inf_nan=False, description="stop below so many fresh attributes an answer"
+    )
+    saturation: bool = Field(default=True, description="stop when there is too little left")
     request_size: int | None = Field(default=None, ge=1, le=500, description="attributes asked for in one request")
+    concurrency: int | None = Field(default=None, ge=1, le=64, description="requests in flight a producer")
+    temperature: float | None = Field(default=None, ge=0, le=2, allow_inf_nan=False)
     prompt: str | None = Field(default=None, max_length=20_000)
+    optimise: Literal["cost", "speed", "requests"] = "cost"
+    policy: Literal["learned", "fixed", "round_robin"] = "learned"
+    partition: Literal["auto", "none", "alphabetical", "categories"] = "auto"
+    categories: list[Line] | None = Field(
+        default=None, min_length=2, max_length=500, description="your own, in place of those that models name"
+    )
+    verify: bool = Field(default=False, description="have models spot-check each other's finds")
+    near_duplicates: Literal["keep", "group"] = "group"
+    seed: int = Field(default=0, ge=0, le=MAX_NUMBER)
     overwrite: bool = Field(default=False, description="start again and drop what an earlier run of this topic found")
     resume: bool = Field(default=False, description="go on with an earlier run of this topic")
 
@@ -79,6 +97,14 @@ class TopicRow(_Answer):
     updated: str | None = None
 
 
+class MergedInto(BaseModel):
+    """The earlier attribute that another one probably repeats in other words, and why."""
+
+    number: int
+    text: str
+    reason: str
+
+
 class AttributeRow(_Answer):
     """One attribute and where it came from. `number` is its line in output.txt."""
 
@@ -90,6 +116,7 @@ class AttributeRow(_Answer):
     producer: str | None = None
     at: str | None = None
     times_named: int = 1
+    merged_into: MergedInto | None = None
 
 
 class AttributePage(BaseModel):

@@ -23,6 +23,7 @@ MAX_PARTITIONS: Final = 300
 MAX_TOPICS: Final = 200
 _MAX_ROWS: Final = 64
 _MAX_VIEWS: Final = 80
+_MERGES_TOLD: Final = 12  # the newest: a page hears of them four times a second
 _BIG: Final = ("series", "partitions", "windows")
 
 
@@ -103,6 +104,8 @@ def numbers(metrics: Document) -> Document:
     small["alerts"] = (metrics.get("alerts") or [])[:_MAX_ROWS]
     providers = metrics.get("providers") or {}
     small["providers"] = {key: providers[key] for key in list(providers)[:_MAX_ROWS]}
+    if isinstance(near := metrics.get("near_duplicates"), dict):
+        small["near_duplicates"] = near | {"latest": (near.get("latest") or [])[:_MERGES_TOLD]}
     return small
 
 

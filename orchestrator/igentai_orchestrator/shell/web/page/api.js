@@ -33,6 +33,7 @@ export const startTopic = (request) => send("POST", "/api/topics", request);
 export const stopTopic = (id) => send("POST", `${topicPath(id)}/stop`);
 export const resumeTopic = (id) => send("POST", `${topicPath(id)}/resume`);
 export const setWeights = (weights) => send("PATCH", "/api/providers", { weights });
+export const separate = (id, number) => send("POST", `${topicPath(id)}/attributes/${number}/separate`);
 export const exportPath = (id, format) => `${topicPath(id)}/export?format=${format}`;
 
 export function attributes(id, { after = 0, limit = 200, search, partition, provider }, signal) {

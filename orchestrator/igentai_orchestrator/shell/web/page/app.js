@@ -69,6 +69,7 @@ function heardSnapshot(message) {
     if (message.numbers) state.numbers = message.numbers;
     if ("series" in message) state.series = message.series ?? [];
     if ("partitions" in message) partitions.update(message.partitions);
+    if (message.numbers?.near_duplicates) list.merged(message.numbers.near_duplicates.latest ?? []);
     if (message.numbers) list.grow(Math.min(message.numbers.unique_attributes ?? 0, runs() ? list.held : Infinity));
   }
   draw();

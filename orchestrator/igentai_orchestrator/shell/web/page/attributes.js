@@ -2,7 +2,7 @@
 // rows are fetched by number in blocks when they come into view, and the oldest blocks are forgotten.
 
 import * as api from "./api.js";
-import { byId, el, setAttr, setText, show } from "./dom.js";
+import { byId, el, setAttr, setText, show, toast } from "./dom.js";
 import { count, moment, plural } from "./format.js";
 
 const ROW = 36;
@@ -11,6 +11,17 @@ const MAX_BLOCKS = 40;
 const MAX_MATCHES = 20000;
 const MAX_HEIGHT = 400000 * ROW; // browsers draw no taller element reliably
 const MARGIN = 6;
+
+// Why two attributes are taken for one; the words are those of igentai.kinship.
+const WHY = {
+  punctuation: "other punctuation",
+  article: "with and without an article",
+  acronym: "written as an acronym",
+  parenthesis: "with and without what stands in parentheses",
+  order: "the words in another order",
+  plural: "singular and plural",
+  transposition: "two letters changed places",
+};
 
 export class AttributeList {
   constructor({ labelOf, filtersChanged }) {
@@ -93,6 +104,14 @@ export class AttributeList {
     for (const row of rows) this.#keep(row);
     if (rows.length) this.held = Math.max(this.held, rows[rows.length - 1].number);
     this.grow(this.held);
+  }
+
+  // What the daemon found to be near-duplicates of late: rows that are here already were fetched before that.
+  merged(latest) {
+    for (const { number, into, reason } of latest) {
+      const row = this.rowOf(number);
+      if (row && !row.merged_into) row.merged_into = { number: null, text: into, reason };
+    }
   }
 
   grow(total) {
@@ -186,8 +205,10 @@ export class AttributeList {
     }
     setText(num, count(number));
     setText(text, row ? row.text : "");
-    setText(times, row && row.times_named > 1 ? `×${count(row.times_named)}` : "");
+    setText(times, row ? `${row.merged_into ? "≈ " : ""}${row.times_named > 1 ? `×${count(row.times_named)}` : ""}`.trim() : "");
+    setAttr(times, "title", row?.merged_into ? `probably the same as ${row.merged_into.text}` : null);
     setText(from, row ? row.model || row.provider : "");
+    setAttr(from, "title", row ? `${row.provider}:${row.model}` : null);
     node.classList.toggle("waiting", !row);
     setAttr(node, "aria-selected", number === this.selected ? "true" : "false");
     setAttr(node, "aria-posinset", i + 1);
@@ -306,9 +327,27 @@ export class AttributeList {
     if (row) this.#explain(row);
     // How often it was named has changed since the row was fetched.
     const page = await api.attributes(this.id, { after: number - 1, limit: 1 }).catch(() => null);
-    if (page?.attributes[0] && this.selected === number) {
-      this.#keep(page.attributes[0]);
-      this.#explain(page.attributes[0]);
+    if (page?.attributes[0] && this.selected === number) this.#replace(page.attributes[0]);
+  }
+
+  #replace(row) {
+    this.#keep(row);
+    const at = this.filtering ? this.matches.findIndex((match) => match.number === row.number) : -1;
+    if (at >= 0) this.matches[at] = row;
+    this.#later();
+    if (this.selected === row.number) this.#explain(row);
+  }
+
+  async #separate(button, number) {
+    const id = this.id;
+    button.disabled = true;
+    try {
+      const row = await api.separate(id, number);
+      if (this.id === id) this.#replace(row);
+      toast("Kept apart from now on.");
+    } catch (fault) {
+      button.disabled = false;
+      toast(fault.message);
     }
   }
 
@@ -328,7 +367,16 @@ export class AttributeList {
         fact("At", moment(row.at)),
         fact("Named", row.times_named > 1 ? `${count(row.times_named)} times` : "once"),
         fact("Producer", row.producer ?? "–"),
+        row.merged_into ? this.#kin(row, fact) : null,
       ),
     );
+  }
+
+  #kin(row, fact) {
+    const { number, text, reason } = row.merged_into;
+    const apart = el("button", { type: "button", class: "apart" }, "not the same");
+    apart.addEventListener("click", () => this.#separate(apart, row.number));
+    const head = el("b", { dir: "auto" }, text);
+    return fact("Same as", head, `${number ? `, number ${count(number)}` : ""}, probably: ${WHY[reason] ?? reason} `, apart);
   }
 }

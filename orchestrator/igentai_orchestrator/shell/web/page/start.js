@@ -3,7 +3,9 @@
 import * as api from "./api.js";
 import { byId, el, setText, show, toast } from "./dom.js";
 
-const NUMBERS = ["budget", "max_attributes", "max_requests", "max_minutes", "producers", "request_size"];
+const NUMBERS = [
+  "budget", "max_attributes", "max_requests", "max_minutes", "producers", "concurrency", "request_size", "temperature", "min_yield",
+];
 const MOST_OFFERED = 12;
 
 export class Start {
@@ -87,6 +89,13 @@ export class Start {
     const models = fields.providers.value.split(",").map((model) => model.trim()).filter(Boolean);
     if (models.length) request.providers = models;
     if (fields.prompt.value.trim()) request.prompt = fields.prompt.value;
+    for (const name of ["optimise", "partition"]) if (fields[name].value) request[name] = fields[name].value;
+    const categories = fields.categories.value.split("\n").map((line) => line.trim()).filter(Boolean);
+    if (categories.length) request.categories = categories;
+    if (fields.until_coverage.value !== "") request.until_coverage = Number(fields.until_coverage.value) / 100;
+    if (!fields.saturation.checked) request.saturation = false;
+    if (!fields.near_duplicates.checked) request.near_duplicates = "keep";
+    if (fields.verify.checked) request.verify = true;
     return request;
   }
 

@@ -35,7 +35,7 @@ export function drawTitle(row, numbers) {
 export function drawNumbers(numbers, now = performance.now()) {
   const coverage = numbers.coverage ?? {};
   setText(byId("found"), count(numbers.unique_attributes ?? 0));
-  setText(byId("found-note"), coverage.support_2 ? `${count(coverage.support_2)} named by two models or more` : "");
+  setText(byId("found-note"), foundNote(numbers, coverage));
   setText(byId("exist"), count(coverage.at_least));
   setText(byId("exist-note"), estimate(coverage, numbers));
   drawMoney(numbers);
@@ -49,6 +49,14 @@ export function drawNumbers(numbers, now = performance.now()) {
 // Another topic is shown: its rates must not wait for the last one's second to pass.
 export function resetRates() {
   ratesAt = 0;
+}
+
+function foundNote(numbers, coverage) {
+  const near = numbers.near_duplicates?.merged ?? 0;
+  return [
+    near ? `${count(near)} of them probably near-duplicates` : "",
+    coverage.support_2 ? `${count(coverage.support_2)} named by two models or more` : "",
+  ].filter(Boolean).join("; ");
 }
 
 function estimate(coverage, numbers) {

@@ -1,0 +1,68 @@
+"""`igentai status --watch`: the daemon's numbers, asked for every second until Ctrl-C."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any, Final, NoReturn
+
+import orjson
+import typer
+
+from igentai.errors import IgentaiError
+from igentai_orchestrator.client import Client
+from igentai_orchestrator.progress import LiveView
+
+EVERY_S: Final = 1.0
+
+
+def read(client: Client) -> dict[str, Any]:
+    """The status document, with the metrics of the running topic under `metrics`."""
+    document: dict[str, Any] = client.get("/api/status")
+    if running := document.get("topic"):
+        document["metrics"] = client.get(f"/api/topics/{running['id']}/metrics")
+    return document
+
+
+def watch_status(outputs: Path, *, as_json: bool) -> NoReturn:
+    """Show what the daemon does, through its restarts, until a person ends it.
+
+    `as_json`: one document a line.
+
+    Raises:
+        ConfigurationError: no daemon works in `outputs` now.
+        typer.Abort: Ctrl-C.
+    """
+    client: Client | None = Client(outputs)
+    document, note = read(Client(outputs)), ""
+    view = LiveView()
+    try:
+        while True:
+            if not as_json:
+                view.show(_numbers(document), note or _waiting(document))
+            elif not note:
+                typer.echo(orjson.dumps(document).decode())
+            time.sleep(EVERY_S)
+            try:
+                if client is None:  # one that was started again has another address
+                    client = Client(outputs)
+                document, note = read(client), ""
+            except IgentaiError:
+                client, note = None, "the daemon does not answer; trying again"
+    except KeyboardInterrupt:
+        raise typer.Abort from None
+    finally:
+        view.done()
+
+
+def _numbers(document: dict[str, Any]) -> dict[str, Any]:
+    """What there is to show, as in metrics.json."""
+    if document.get("topic"):
+        return document.get("metrics") or {}
+    alone = {"topic": "no topic is running", "status": "idle", "elapsed_s": document.get("uptime_s")}
+    return alone | {"producers": document.get("producers"), "alerts": document.get("alerts")}
+
+
+def _waiting(document: dict[str, Any]) -> str:
+    queue = document.get("queue") or []
+    return f"waiting: {', '.join(queue)}" if queue else ""
