@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,23 @@ from igentai.errors import ConfigurationError, IgentaiError
 from igentai_orchestrator.doorplate import find
 
 TIMEOUT_S = 10.0
+
+
+def trusting(certificate: Path) -> ssl.SSLContext:
+    """TLS to whoever holds the key of this very certificate, under whatever name it is reached.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # the certificate itself is known, no authority vouches for a name
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        first, end, _ = certificate.read_text().partition("-----END CERTIFICATE-----")
+        context.load_verify_locations(cadata=first + end + "\n")
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        raise ConfigurationError(f"the certificate of the page, {certificate}, cannot be read: {error}") from None
+    return context
 
 
 class Client:
@@ -28,7 +46,10 @@ class Client:
                 "or say --outputs"
             )
         headers = {"Authorization": f"Bearer {found.token}"} if found.token else {}
-        self._http = httpx2.Client(base_url=found.address, headers=headers, timeout=TIMEOUT_S, trust_env=False)
+        verify = trusting(found.certificate) if found.certificate else True
+        self._http = httpx2.Client(
+            base_url=found.address, headers=headers, timeout=TIMEOUT_S, trust_env=False, verify=verify
+        )
         self._outputs = outputs
         self.pid = found.pid
 

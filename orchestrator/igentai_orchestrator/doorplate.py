@@ -19,11 +19,14 @@ TOKEN: Final = ".token"  # noqa: S105  the name of a file
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A daemon that says it runs: its pid, the address of its API and the token for it (None: none is needed)."""
+    """A daemon that says it runs: its pid, the address of its API, the token for it (None: none is needed), and the
+    certificate it shows (None: no TLS).
+    """
 
     pid: int
     address: str
     token: str | None
+    certificate: Path | None = None
 
 
 class Doorplate:
@@ -46,9 +49,11 @@ class Doorplate:
         _write_private(path, made.encode())
         return made
 
-    def put_up(self, address: str, token: str | None, sign_in: str) -> None:
+    def put_up(self, address: str, token: str | None, sign_in: str, certificate: Path | None = None) -> None:
         """Say where the daemon is. `sign_in` is an address that opens the page once."""
         plate = {"pid": os.getpid(), "address": address, "token": token, "sign_in": sign_in}
+        if certificate is not None:
+            plate["certificate"] = str(certificate.absolute())
         _write_private(self._outputs / PLATE, orjson.dumps(plate))
         self._up = True
 
@@ -61,7 +66,8 @@ def find(outputs: Path) -> Found | None:
     """The daemon that works in `outputs`, None where none says so."""
     try:
         plate: Any = orjson.loads((outputs / PLATE).read_bytes())
-        return Found(int(plate["pid"]), str(plate["address"]), plate["token"])
+        certificate = Path(plate["certificate"]) if plate.get("certificate") else None
+        return Found(int(plate["pid"]), str(plate["address"]), plate["token"], certificate)
     except (OSError, ValueError, KeyError, TypeError):
         return None
 

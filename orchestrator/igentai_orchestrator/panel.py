@@ -46,14 +46,10 @@ class Panel:
         alerts = [] if self.note else list(self.numbers.get("alerts") or ())[:ALERTS]
         rows = max(1, height - OTHER_LINES - max(1, len(alerts)))
         width = min(options.max_width, WIDEST)
-        parts: list[RenderableType] = [
-            _head(self.numbers, width),
-            Text(),
-            _figures(self.numbers),
-            Text(),
-            _models(self.numbers.get("providers") or {}, rows, width),
-            _producers(self.numbers),
-        ]
+        parts: list[RenderableType] = [_head(self.numbers, width), Text()]
+        if models := self.numbers.get("providers"):
+            parts += [_figures(self.numbers), Text(), _models(models, rows, width)]
+        parts.append(_producers(self.numbers))
         if self.note:
             parts.append(Text(self.note, style="yellow", no_wrap=True, overflow="ellipsis"))
         parts += [_alert(alert) for alert in alerts]

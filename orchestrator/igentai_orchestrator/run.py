@@ -112,6 +112,7 @@ class Daemon:
         self.changed: set[asyncio.Event] = set()
         self.document: dict[str, Any] = {}  # metrics.json as it was made last
         self.web_address: str | None = None
+        self._reload_web: Callable[[], None] = lambda: None
         self._reload = reload
         self._until_done = until_done
         self._watch = watch
@@ -256,7 +257,8 @@ class Daemon:
         self._notify.reloading(time.monotonic_ns() // 1000)
         try:
             settings = self._reload()
-            if self._tls is not None and self._tls_files is not None:  # renewed certificates, in the same files
+            self._reload_web()  # renewed certificates, in the same files
+            if self._tls is not None and self._tls_files is not None:
                 load_tls(self._tls, self._tls_files)
                 self._warn_of_expiry()
             terms = {name: _terms(settings, name) for name in self.terms}
@@ -571,6 +573,7 @@ class Daemon:
 
         page = await open_page(self, group, port, doorplate)
         self.web_address = page.address
+        self._reload_web = page.reload_certificate
         # A log may be read by more people than may use the page.
         where = page.sign_in if sys.stderr.isatty() else f"{page.address} (token: {self.settings.outputs / TOKEN})"
         self._announce(f"The page: {where}")

@@ -40,7 +40,7 @@ UMask=0077
 LimitCORE=0
 """
 
-# A page that is both writable and executable: nothing here needs one but the embedded model's runtime.
+# No memory that is both writable and executable: nothing here needs it, but a runtime of the embedded model may.
 _NO_NEW_CODE: Final = "MemoryDenyWriteExecute=yes\n"
 
 _FOR_THE_SYSTEM: Final = """\
@@ -207,7 +207,7 @@ app = typer.Typer(help="The daemon as a service of systemd.", no_args_is_help=Tr
 
 User = Annotated[bool, typer.Option("--user", help="For your own service manager, without root.")]
 PagePort = Annotated[int, typer.Option("-p", "--port", min=1, max=65535, help="Port of the page.")]
-Embedded = Annotated[bool, typer.Option("--embedded", help="Allow what the embedded model needs.")]
+Embedded = Annotated[bool, typer.Option("--embedded", help="Leave out MemoryDenyWriteExecute, for the embedded model.")]
 Executable = Annotated[
     Path | None, typer.Option("--executable", help="The igentai to run. [default: the one that runs now]")
 ]

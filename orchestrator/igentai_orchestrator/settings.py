@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     producers: int = Field(4, ge=1, le=256)
     host: str = "127.0.0.1"
     port: int | None = Field(None, ge=0, le=65535)
+    page_cert: Path | None = None
+    page_key: Path | None = None
+    page_hosts: tuple[str, ...] = ()
     producer_host: str = "127.0.0.1"
     producer_port: int = Field(0, ge=0, le=65535)
     producer_secret_file: Path | None = None

@@ -103,7 +103,7 @@ class Outboxes:
         if not self.open or outbox.ledger != self.current:
             return []
         if isinstance(answer, AttributeBatch) and answer.seq in outbox.listing:
-            answer = self.shorthand.shortened(answer)
+            return [Say(self.shorthand.shortened(answer))]
         return [Say(answer)]
 
     def again(self, ledger: str, seq: int) -> list[Action]:

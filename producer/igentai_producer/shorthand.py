@@ -6,11 +6,10 @@ is spooled, and what is sent a second time, has every text.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from igentai.bloom import Bloom
-from igentai.messages import KEY_BYTES
+from igentai.messages import KEY_BYTES, LEDGER_BEGINS, KnownAnswer
 from igentai.text import key64, keys
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ class Shorthand:
             self._filter = Bloom()
         self._filter.merge(part)
 
-    def shortened(self, batch: AttributeBatch) -> AttributeBatch:
-        """The answer with keys in place of the texts that are known, where that is shorter."""
+    def shortened(self, batch: AttributeBatch) -> AttributeBatch | KnownAnswer:
+        """The answer with keys in place of the texts that are known, where that is shorter; else as it is."""
         known = self._filter
         if known is None or not len(known):
             return batch
@@ -50,4 +49,10 @@ class Shorthand:
                 digests.append(digest)
             else:
                 texts.append(text)
-        return replace(batch, attributes=texts, known=b"".join(digests)) if digests else batch
+        if not digests:
+            return batch
+        m = batch.metadata
+        tokens = m.tokens_in, m.tokens_out, m.tokens_cached
+        meta = (m.candidates, m.response_time_ms, *tokens, m.usage_reported, m.cost_usd, m.finish)
+        ledger = batch.ledger[:LEDGER_BEGINS]
+        return KnownAnswer(ledger, batch.seq, batch.assignment_id, texts, b"".join(digests), meta, m.limits)

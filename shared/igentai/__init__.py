@@ -79,10 +79,10 @@ _WHERE: Final = {
     "write_results": "batch.sqlite_rows",
 }
 
-__all__ = [  # noqa: PLE0604, RUF100 - the names above, and nothing else
+__all__ = [  # noqa: RUF022 - all names but `map`, which must not hide the built-in one from `import *`
     "Batcher", "Categorised", "Failure", "Finding", "Message", "Pipeline", "PipelineReport", "PipelineResult", "Price",
     "Processed", "Progress", "Prompt", "Query", "Result", "Route", "Stats", "Step", "Usage", "analyze_codebase",
-    "batch_process", "categorize_documents", "filter_map", "map", "process_stream", "process_with_retry",
+    "batch_process", "categorize_documents", "filter_map", "process_stream", "process_with_retry",
     "query_parallel", "query_pipeline", "query_with_retry", "reset_stats", "stats", "sync", "verdict",
     "windowed_analysis", "write_results",
 ]  # fmt: skip

@@ -13,6 +13,7 @@ Frozen dataclasses, validated once, at the edge, by `decode`. On the wire a mess
        │ AttributeBatch | RequestFailed ────────▶  │   seq
        │  ◀─────────────────────────────────── Ack │   after the commit
        │ ProducerStatus (every 2 s) ────────────▶  │
+       │ KnownAnswer (for an AttributeBatch) ───▶  │
        │  ◀─── UpdateConfiguration, TextWanted, FinishTopic, Stop
 """
 
@@ -31,6 +32,7 @@ from igentai.providers.base import RateHeaders
 PROTOCOL_VERSION: Final = 1
 MAX_ATTRIBUTES: Final = 1_000  # in one AttributeBatch, those named by key included
 KEY_BYTES: Final = 8  # of `igentai.text.key64`
+LEDGER_BEGINS: Final = 8  # characters of a ledger's name in a KnownAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ class Ready:
 
 # What the headers of a reply said of the account's limits: the fields of `RateHeaders` in their order, unnamed because
 # they travel with every answer. None: nothing.
-LimitsSeen: TypeAlias = tuple[int | None, int | None, float | None, int | None, int | None, float | None]
+LimitsSeen: TypeAlias = tuple[int | None, int | None, int | None, int | None, int | None, int | None]  # resets in ms
 
 
 def limits_seen(headers: RateHeaders | None) -> LimitsSeen | None:
@@ -186,8 +188,21 @@ def limits_seen(headers: RateHeaders | None) -> LimitsSeen | None:
     if headers is None or headers == RateHeaders():
         return None
     h = headers
-    requests = h.requests_limit, h.requests_remaining, h.requests_reset_s
-    return (*requests, h.tokens_limit, h.tokens_remaining, h.tokens_reset_s)
+    requests = h.requests_limit, h.requests_remaining, _milliseconds(h.requests_reset_s)
+    return (*requests, h.tokens_limit, h.tokens_remaining, _milliseconds(h.tokens_reset_s))
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(min(seconds, 1e9) * 1000)
+
+
+def _headers(seen: LimitsSeen | None) -> RateHeaders | None:
+    if seen is None:
+        return None
+    requests, requests_left, requests_ms, tokens, tokens_left, tokens_ms = seen
+    requests_s = None if requests_ms is None else requests_ms / 1000
+    tokens_s = None if tokens_ms is None else tokens_ms / 1000
+    return RateHeaders(requests, requests_left, requests_s, tokens, tokens_left, tokens_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +222,7 @@ class AnswerMetadata:
 
     @property
     def headers(self) -> RateHeaders | None:
-        return RateHeaders(*self.limits) if self.limits is not None else None
+        return _headers(self.limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +246,24 @@ class AttributeBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownAnswer:
+    """An AttributeBatch much of which is known: what the connection and the assignment say is left out.
+
+    Sent only where the filter of what is known was sent. `ledger` is the beginning of its name, enough to tell two
+    topics apart. `keys` are the 8-byte keys of those that the filter knows, in place of their texts and in no order.
+    `meta` is the AnswerMetadata without prompt_hash and limits, in its order.
+    """
+
+    ledger: str
+    seq: int
+    id: int
+    texts: list[str]
+    keys: bytes
+    meta: tuple[int, int, int, int, int, bool, float | None, str]
+    limits: LimitsSeen | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RequestFailed:
     """A request came to nothing. Sequenced and acknowledged like an answer, for the ledger keeps every attempt."""
 
@@ -248,7 +281,7 @@ class RequestFailed:
 
     @property
     def headers(self) -> RateHeaders | None:
-        return RateHeaders(*self.limits) if self.limits is not None else None
+        return _headers(self.limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -269,7 +302,7 @@ class ProducerStatus:
     providers: dict[str, ProviderHealth] = field(default_factory=dict)
 
 
-FromProducer: TypeAlias = Hello | Ready | AttributeBatch | RequestFailed | ProducerStatus
+FromProducer: TypeAlias = Hello | Ready | AttributeBatch | KnownAnswer | RequestFailed | ProducerStatus
 FromOrchestrator: TypeAlias = (
     Challenge | Welcome | StartTopic | UpdateConfiguration | Assign | Ack | TextWanted | FinishTopic | Stop
 )
@@ -299,6 +332,8 @@ def decode(data: Any) -> Message:
     message = _build(kind, data)
     if kind is AttributeBatch and len(message.attributes) + len(message.known) // KEY_BYTES > MAX_ATTRIBUTES:
         raise FrameError(f"an AttributeBatch holds more than {MAX_ATTRIBUTES} attributes")
+    if kind is KnownAnswer and len(message.texts) + len(message.keys) // KEY_BYTES > MAX_ATTRIBUTES:
+        raise FrameError(f"a KnownAnswer holds more than {MAX_ATTRIBUTES} attributes")
     return typing.cast("Message", message)
 
 

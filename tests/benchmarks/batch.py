@@ -25,6 +25,7 @@ from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
+PATIENCE_S = 60
 PEERS = ("igentai", "SDK + gather", "async-batch-llm", "LangChain")
 
 
@@ -61,10 +62,15 @@ def contend(name: str, prompts: int, n: int, *flags: str) -> dict[str, Any]:
     with server(*flags) as url:
         began = time.perf_counter()
         command = [sys.executable, str(HERE / "batch_contenders.py"), name, url, str(prompts), str(n)]
-        done = subprocess.run(command, capture_output=True, text=True, env=environment(url), check=False)
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, env=environment(url), check=False, timeout=PATIENCE_S
+            )
+        except subprocess.TimeoutExpired:
+            return {"missing": f"not done after {PATIENCE_S} s"}
         wall = time.perf_counter() - began
     if done.returncode:
-        return {"missing": done.stderr.strip().split("\n")[-1]}
+        return {"missing": "failed: " + done.stderr.strip().split("\n")[-1]}
     return {"wall_s": wall, **json.loads(done.stdout.strip().split("\n")[-1])}
 
 
@@ -89,7 +95,7 @@ def _table(said: argparse.Namespace, n: int, *flags: str) -> None:
     for name in PEERS:
         run = median([contend(name, said.prompts, n, *flags, "--seed", str(seed)) for seed in range(said.runs)])
         if "missing" in run:
-            print(f"{name:16} skipped: {run['missing']}")
+            print(f"{name:16} {run['missing']}")
             continue
         print(
             f"{name:16} {run['active_s']:6.2f} s {run['wall_s']:6.2f} s {run['cpu_s']:6.2f} s "

@@ -90,7 +90,7 @@ def main() -> None:
     try:
         run = CONTENDERS[name](url, prompts, n)
     except ImportError as error:
-        print(json.dumps({"missing": str(error)}))
+        print(json.dumps({"missing": f"skipped: {error}"}))
         return
     before, began = time.process_time(), time.perf_counter()
     texts = run()

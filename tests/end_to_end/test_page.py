@@ -164,6 +164,51 @@ async def test_search_and_provenance() -> None:
             )
 
 
+async def test_a_near_duplicate_says_why_and_is_separated() -> None:
+    face = birds(120)
+    world = face.worlds["birds_of_the_world"]
+    face.merge(world.id, 119, 4, "article")
+    async with opened(face) as tab:
+        await tab.until("document.querySelector('#found-note').textContent.startsWith('1 of them probably')")
+        await tab.until("document.querySelector('[data-number=\"119\"] .times').textContent.startsWith('≈')")
+        await tab.click('[data-number="119"]')
+        await tab.until("document.querySelector('#provenance .apart') !== null")
+        told = await tab.text("#provenance")
+        assert world.attribute(4)["text"] in told
+        assert "with and without an article" in told
+        await tab.click("#provenance .apart")
+        await tab.until("document.querySelector('#provenance .apart') === null")
+        assert world.merged == {}
+        await tab.until("!document.querySelector('[data-number=\"119\"] .times').textContent.includes('≈')")
+
+
+async def test_the_form_says_how_it_asks_and_when_it_stops() -> None:
+    face = birds()
+    async with opened(face) as tab:
+        await tab.click("#new-topic")
+        await tab.fill("#f-topic", "Cheeses")
+        await tab.evaluate("document.querySelector('#start details').open = true")
+        for name, value in (
+            ("until_coverage", "90"),
+            ("min_yield", "0.5"),
+            ("temperature", "0.7"),
+            ("concurrency", "3"),
+        ):
+            await tab.fill(f"#start [name={name}]", value)
+        await tab.fill("#f-categories", "blue")
+        await tab.evaluate("document.querySelector('#f-categories').value = 'blue\\n\\n hard '")
+        await tab.evaluate("document.querySelector('#start [name=optimise]').value = 'speed'")
+        await tab.click("#start [name=saturation]")
+        await tab.click("#start [name=verify]")
+        await tab.click("#start-go")
+        await tab.until("!document.querySelector('#start').open")
+        request = face.requests_seen[-1]
+        assert (request.until_coverage, request.min_yield, request.temperature) == (0.9, 0.5, 0.7)
+        assert (request.concurrency, request.optimise, request.partition) == (3, "speed", "auto")
+        assert (request.categories, request.saturation, request.verify) == (["blue", "hard"], False, True)
+        assert request.near_duplicates == "group"
+
+
 async def test_a_slider_sets_a_share_and_auto_gives_it_back() -> None:
     face = birds()
     slider = "document.querySelector('#models input[type=range]')"

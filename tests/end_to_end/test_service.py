@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from igentai.errors import ConfigurationError
+from igentai_orchestrator.run import Daemon
 from igentai_orchestrator.service import Service, check_visible, install, unit
+from igentai_orchestrator.settings import load
 from tests.doubles.server import Double
 from tests.doubles.world import World
 from tests.end_to_end.command import REPOSITORY, daemon, environment, igentai, until
@@ -203,6 +205,37 @@ async def test_missing_credentials_are_no_keys(tmp_path: Path) -> None:
     )
     assert shown.code == 0, shown.err
     assert "no   openai" in shown.out
+
+
+async def test_a_provider_of_ones_own_may_have_its_key_as_a_credential(tmp_path: Path) -> None:
+    (tmp_path / "igentai.toml").write_text(
+        '[providers.ours]\nbase_url = "http://127.0.0.1:9/v1"\nkey_env = "OURS_KEY"\n'
+    )
+    (tmp_path / "OURS_KEY").write_text("sk-ours-000000000000\n")
+    without = await igentai("providers", cwd=tmp_path)
+    assert "no   ours" in without.out
+    shown = await igentai("providers", cwd=tmp_path, env={"CREDENTIALS_DIRECTORY": str(tmp_path)})
+    assert "yes  ours" in shown.out
+
+
+@pytest.mark.parametrize(("silent_s", "broken", "alive"), [(0.0, False, True), (6.0, False, False), (0.0, True, False)])
+def test_the_watchdog_is_told_of_a_desk_that_works(
+    tmp_path: Path, *, silent_s: float, broken: bool, alive: bool
+) -> None:
+    loop = asyncio.new_event_loop()
+    try:
+        daemon_ = loop.run_until_complete(_made(tmp_path))
+        daemon_._beat_at -= silent_s
+        if broken:
+            daemon_._loop = loop
+            daemon_.broken(OSError("fsync failed"))
+        assert daemon_.alive() == alive
+    finally:
+        loop.close()
+
+
+async def _made(outputs: Path) -> Daemon:
+    return Daemon(load(outputs=outputs))
 
 
 def test_install_writes_the_unit_whole_and_says_whether_it_replaced_one(tmp_path: Path) -> None:

@@ -51,7 +51,6 @@ class Row:
     status: str
     first_number: int
     fresh: list[str]
-    cost: float
 
 
 @contextmanager
@@ -67,10 +66,11 @@ def copied(folder: Path) -> Iterator[sqlite3.Connection]:
 
 def rows_of(connection: sqlite3.Connection) -> list[Row]:
     """Every answer, oldest first."""
-    query = (
-        "SELECT producer_run, seq, assignment_id, status, first_number, fresh, cost_usd FROM answers ORDER BY id"
-    )
-    return [Row(*row[:5], json.loads(row[5]), row[6]) for row in connection.execute(query)]
+    query = "SELECT producer_run, seq, assignment_id, status, first_number, fresh FROM answers ORDER BY id"
+    return [
+        Row(run, seq, assignment, status, first_number, json.loads(fresh))
+        for run, seq, assignment, status, first_number, fresh in connection.execute(query)
+    ]
 
 
 def whole_lines(data: bytes) -> tuple[list[str], bytes]:

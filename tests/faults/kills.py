@@ -70,9 +70,10 @@ class Figures:
     def __str__(self) -> str:
         faults = "\n".join(f"FAULT: {fault}" for fault in self.faults) or "no faults"
         return (
-            f"{self.kills} kills ({self.daemon_kills} daemons, {self.producer_kills} producers) in {self.seconds:.0f} s; "
-            f"{self.served} requests served, {self.spooled} answers spooled, {self.answers} in the ledger, "
-            f"{self.lines} lines; the last producer was gone {1000 * self.longest_orphan_s:.0f} ms after its daemon\n"
+            f"{self.kills} kills ({self.daemon_kills} daemons, {self.producer_kills} producers) "
+            f"in {self.seconds:.0f} s; {self.served} requests served, {self.spooled} answers spooled, "
+            f"{self.answers} in the ledger, {self.lines} lines; "
+            f"the last producer was gone {1000 * self.longest_orphan_s:.0f} ms after its daemon\n"
             f"chosen places: {dict(sorted(self.places.items()))}\n{faults}"
         )
 
@@ -305,7 +306,9 @@ async def many(kills: int, rigs: int, seed: int, each: int, keep: Path | None) -
             figures = await episode(folder, min(each, max(1, kills - total.kills)), chosen)
             figures.faults = [f"seed {chosen}, {folder}: {fault}" for fault in figures.faults]
             total.add(figures)
-            print(f"seed {chosen}: {figures.kills} kills; {total.kills} in all", *figures.faults, sep="\n  ", flush=True)
+            print(
+                f"seed {chosen}: {figures.kills} kills; {total.kills} in all", *figures.faults, sep="\n  ", flush=True
+            )
             if not figures.faults:
                 shutil.rmtree(folder)
 

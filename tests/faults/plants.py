@@ -88,6 +88,7 @@ def witness(path: str) -> None:
     """Note every answer that reached a spool, and every Ack, before the producer acts on it."""
     from igentai.messages import Ack, AttributeBatch
     from igentai_producer import link, spool
+    from igentai_producer.events import Received
 
     notes = Witness(path)
     run = {"id": ""}
@@ -103,7 +104,7 @@ def witness(path: str) -> None:
 
     def noting_acks(feed: Callable[..., Any]) -> Callable[..., Any]:
         def noted(self: Any, event: Any) -> None:
-            if isinstance(event, link.Received) and isinstance(event.message, Ack):
+            if isinstance(event, Received) and isinstance(event.message, Ack):
                 notes.say("acked", run=run["id"] or self._session._identity.run_id, seq=event.message.seq)
             feed(self, event)
 
@@ -170,8 +171,8 @@ def _torn(due: Callable[[], bool]) -> Callable[[Callable[..., Any]], Callable[..
 
 
 DAEMON_PLACES: Final = (
-    "before_commit", "after_commit", "before_answers", "after_answers", "torn_append", "after_append", "before_replace", "after_replace",
-    "before_take_spool", "before_remove_spool",
+    "before_commit", "after_commit", "before_answers", "after_answers", "torn_append", "after_append",
+    "before_replace", "after_replace", "before_take_spool", "before_remove_spool",
 )  # fmt: skip
 PRODUCER_PLACES: Final = ("before_spool", "torn_spool", "after_spool", "before_clear", "after_clear")
 

@@ -111,7 +111,7 @@ def _disk() -> Iterator[Disk]:
     try:
         yield disk
     finally:
-        subprocess.run(["umount", "-l", str(disk.mounted)], capture_output=True, check=False)  # noqa: S607
+        subprocess.run(["umount", "-l", str(disk.mounted)], capture_output=True, check=False)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -36,10 +36,8 @@ class Rig:
 
     def events(self, name: str) -> list[dict[str, Any]]:
         """What the daemon logged under this name so far."""
-        found = []
-        for line in self.daemon.text().split("\n"):
-            if f'"{name}"' in line and line.startswith("{"):
-                found.append(json.loads(line))
+        lines = self.daemon.text().split("\n")[:-1]
+        found = [json.loads(line) for line in lines if f'"{name}"' in line and line.startswith("{")]
         return [event for event in found if event["event"] == name]
 
     def rss(self) -> int:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.faults.disks import WHY, allowed, disk, fill
 from tests.faults.rig import Rig, at_work
 
-pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="a small disk of its own is mounted, which takes root")
+pytestmark = pytest.mark.skipif(not allowed(), reason=WHY)
 GOES_ON_S = 10.0
 IN_FLIGHT_S = 0.5  # what was asked before the disk was found to be full is over by then
 FULL_S = 1.5
@@ -21,34 +20,15 @@ FULL_S = 1.5
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A tmpfs of 8 MiB, empty."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(disk)], check=True)
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "-l", str(disk)], check=True)
+    with disk(tmp_path / "disk", megabytes=8) as mounted:
+        yield mounted
 
 
-def fill(disk: Path) -> Path:
-    """Leave not one block free."""
-    ballast = disk / "ballast"
-    descriptor = os.open(ballast, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-    try:
-        while True:
-            os.write(descriptor, bytes(4096))
-    except OSError:
-        return ballast
-    finally:
-        os.close(descriptor)
-
-
-async def fills_up(rig: Rig, disk: Path) -> float:
+async def fills_up(rig: Rig, where: Path) -> float:
     """One time. Seconds from room to work."""
     async with await rig.page() as page:
         await rig.working()
-        ballast = fill(disk)
+        ballast = fill(where)
 
         async def health() -> int:
             return (await page.get("/healthz")).status_code
@@ -56,7 +36,7 @@ async def fills_up(rig: Rig, disk: Path) -> float:
         deadline = time.monotonic() + 20
         while await health() != 503:
             assert time.monotonic() < deadline, "a full disk is told by /healthz"
-            fill(disk)
+            fill(where)
             await asyncio.sleep(0.02)
         alerts = (await page.get("/api/status")).json()["alerts"]
         assert any("no space left" in alert["text"] for alert in alerts), alerts

@@ -83,8 +83,8 @@ async def test_clients_that_never_read_or_never_finish_harm_nobody(tmp_path: Pat
         assert took[len(took) // 2] <= GOOD_CLIENT_S
         assert (await rig.end())[0] == 0
     print(
-        f"\n{SILENT} silent and {SLOW} slow clients for {seconds} s: {growth / (1 << 20):+.1f} MiB; a good client waits "
-        f"{1000 * took[len(took) // 2]:.0f} ms, at worst {1000 * took[-1]:.0f} ms"
+        f"\n{SILENT} silent and {SLOW} slow clients for {seconds} s: {growth / (1 << 20):+.1f} MiB; "
+        f"a good client waits {1000 * took[len(took) // 2]:.0f} ms, at worst {1000 * took[-1]:.0f} ms"
     )
 
 

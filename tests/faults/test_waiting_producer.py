@@ -16,7 +16,6 @@ from tests.faults.provider import MODEL, provider
 from tests.faults.rig import TOPIC
 
 
-
 def free_port() -> int:
     """Below those that the kernel gives to clients, as `--producer-port` wants it."""
     for port in range(19107, 19307):

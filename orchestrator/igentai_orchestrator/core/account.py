@@ -119,7 +119,8 @@ class Account:
             self.limits.turned_away(taken)
             return
         if taken.at >= self._struck_at:
-            self._before_the_pause = None if exhausted else self.limits.concurrency.limit
+            before = max(self.limits.concurrency.limit, self._before_the_pause or 0)
+            self._before_the_pause = None if exhausted else before
             self._served, self._struck_at = 0, taken.at
         self.limits.throttled(taken, now, retry_after_s, self._rng)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from igentai.errors import FailureKind
-from igentai.messages import Ack, AttributeBatch, RequestFailed, TextWanted
+from igentai.messages import Ack, AnswerMetadata, AttributeBatch, KnownAnswer, RequestFailed, TextWanted
 from igentai.retry import MAYBE_BILLED, GiveUp, ProviderOut, decide
 from igentai_orchestrator.core.books import Books
 from igentai_orchestrator.core.campaign import Campaign, Sender
@@ -11,6 +11,7 @@ from igentai_orchestrator.core.flights import Flight
 from igentai_orchestrator.core.journal import Acknowledge
 from igentai_orchestrator.core.orders import Log, Order, Send
 from igentai_orchestrator.core.records import LostRecord
+from igentai_orchestrator.core.roster import Link
 
 
 def take_answer(books: Books, link: int | None, batch: AttributeBatch, now: float) -> list[Order]:
@@ -22,7 +23,8 @@ def take_answer(books: Books, link: int | None, batch: AttributeBatch, now: floa
         return _seen_before(books, campaign, link, batch)
     known = _named_by_key(books, batch)
     if known is None:
-        return _ask_for_texts(books, campaign, link, batch)
+        connection = books.roster.get(link)
+        return [] if connection is None else _ask_for_texts(books, campaign, connection, batch.seq)
     if _out_of_turn(books, batch):
         return []
     flight = _land(books, batch.assignment_id)
@@ -41,6 +43,35 @@ def take_answer(books: Books, link: int | None, batch: AttributeBatch, now: floa
     if flight is not None:
         _settle_answer(books, flight, batch, cost, now)
     return [books.journal.record(record, Acknowledge(batch.run_id, batch.seq, len(campaign.admission)))]
+
+
+def take_known_answer(books: Books, link: int, answer: KnownAnswer, now: float) -> list[Order]:
+    """An answer as it travels where the filter was sent: as `take_answer`, or asked for with every text."""
+    campaign, connection = books.campaign, books.roster.get(link)
+    if connection is None:
+        return []
+    if campaign is None or not campaign.ledger.startswith(answer.ledger):
+        keys = {"producer": connection.producer, "seq": answer.seq}
+        return [Log("warning", "desk.answer_for_another_topic", keys)]
+    run_id, flight = connection.run_id, books.flights.get(answer.id)
+    known = answer.seq <= campaign.last_seq.get(run_id, 0)
+    if flight is None and not known:
+        return _ask_for_texts(books, campaign, connection, answer.seq)
+    metadata = AnswerMetadata(flight.prompt_hash if flight else "", *answer.meta, answer.limits)
+    assign = flight.assign if flight else None
+    batch = AttributeBatch(
+        ledger=campaign.ledger,
+        run_id=run_id,
+        producer_id=connection.producer,
+        seq=answer.seq,
+        assignment_id=answer.id,
+        attributes=answer.texts,
+        provider_used=assign.provider if assign else "",
+        model=assign.model if assign else "",
+        metadata=metadata,
+        known=answer.keys,
+    )
+    return take_answer(books, link, batch, now)
 
 
 def take_failure(books: Books, link: int | None, failure: RequestFailed, now: float) -> list[Order]:
@@ -182,13 +213,13 @@ def _named_by_key(books: Books, batch: AttributeBatch) -> list[int] | None:
     return None if books.known is None else books.known.numbers(batch.known)
 
 
-def _ask_for_texts(books: Books, campaign: Campaign, link: int | None, batch: AttributeBatch) -> list[Order]:
+def _ask_for_texts(books: Books, campaign: Campaign, connection: Link, seq: int) -> list[Order]:
     """The filter took something for known that is not. The answer is not taken; it comes again with every text."""
-    if link is None or books.awaited.get(batch.run_id, batch.seq) < batch.seq:
+    if books.awaited.get(connection.run_id, seq) < seq:
         return []
-    books.awaited[batch.run_id] = batch.seq
-    keys = {"producer": _producer(books, link, batch), "seq": batch.seq}
-    return [Send(link, TextWanted(campaign.ledger, batch.seq)), Log("debug", "desk.texts_wanted", keys)]
+    books.awaited[connection.run_id] = seq
+    keys = {"producer": connection.producer, "seq": seq}
+    return [Send(connection.number, TextWanted(campaign.ledger, seq)), Log("debug", "desk.texts_wanted", keys)]
 
 
 def _out_of_turn(books: Books, what: AttributeBatch | RequestFailed) -> bool:

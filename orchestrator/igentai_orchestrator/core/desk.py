@@ -18,7 +18,7 @@ from igentai.messages import Ack, FinishTopic, GenerationConfig, ProviderAccess,
 from igentai.messages import Welcome as Greeting
 from igentai.prices import PriceTable
 from igentai_orchestrator.core import facts, outlook
-from igentai_orchestrator.core.answers import call_off, give_up_lost, take_answer, take_failure
+from igentai_orchestrator.core.answers import call_off, give_up_lost, take_answer, take_failure, take_known_answer
 from igentai_orchestrator.core.arrangement import Arrangement
 from igentai_orchestrator.core.asking import Asker, expected_cost
 from igentai_orchestrator.core.books import Books
@@ -92,6 +92,7 @@ class Desk:
             facts.ProducerLeft: self._left,
             facts.ProducerReady: self._ready,
             facts.AnswerArrived: self._answered,
+            facts.KnownAnswerArrived: self._known_answered,
             facts.FailureArrived: self._failed,
             facts.StatusArrived: self._status,
             facts.SpoolTaken: self._spool_taken,
@@ -388,6 +389,11 @@ class Desk:
         if self.phase is Phase.CLOSING:  # too late for the ledger: it waits in its spool, unacknowledged
             return []
         return take_answer(self.books, fact.link, fact.batch, now)
+
+    def _known_answered(self, fact: facts.KnownAnswerArrived, now: float) -> list[Order]:
+        if self.phase is Phase.CLOSING:
+            return []
+        return take_known_answer(self.books, fact.link, fact.answer, now)
 
     def _failed(self, fact: facts.FailureArrived, now: float) -> list[Order]:
         if self.phase is Phase.CLOSING:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from igentai.messages import AttributeBatch, ProducerStatus, RequestFailed
+from igentai.messages import AttributeBatch, KnownAnswer, ProducerStatus, RequestFailed
 from igentai_orchestrator.core.records import Record
 from igentai_orchestrator.core.topic import TopicSpec
 
@@ -107,6 +107,12 @@ class AnswerArrived:
 
 
 @dataclass(frozen=True, slots=True)
+class KnownAnswerArrived:
+    link: int
+    answer: KnownAnswer
+
+
+@dataclass(frozen=True, slots=True)
 class FailureArrived:
     link: int | None
     failure: RequestFailed
@@ -179,6 +185,7 @@ Fact: TypeAlias = (
     | ProducerLeft
     | ProducerReady
     | AnswerArrived
+    | KnownAnswerArrived
     | FailureArrived
     | StatusArrived
     | SpoolTaken

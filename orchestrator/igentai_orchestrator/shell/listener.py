@@ -25,6 +25,7 @@ from igentai.messages import (
     Challenge,
     FromOrchestrator,
     Hello,
+    KnownAnswer,
     Message,
     ProducerStatus,
     Ready,
@@ -35,6 +36,7 @@ from igentai_orchestrator.core.facts import (
     AnswerArrived,
     Fact,
     FailureArrived,
+    KnownAnswerArrived,
     ProducerJoined,
     ProducerLeft,
     ProducerReady,
@@ -348,6 +350,8 @@ def _fact(link: int, message: Message) -> Fact:
     match message:
         case AttributeBatch():
             return AnswerArrived(link, message)
+        case KnownAnswer():
+            return KnownAnswerArrived(link, message)
         case RequestFailed():
             return FailureArrived(link, message)
         case Ready():

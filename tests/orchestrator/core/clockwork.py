@@ -122,9 +122,7 @@ class Clockwork:
         else:
             meta = AnswerMetadata("hash", len(said.items), 800, *said.tokens, 0, True, None, "stop", said.limits)
             number, seq = assign.assignment_id, floor.seq(run)
-            batch = AttributeBatch(
-                LEDGER, run, "p", seq, number, list(said.items), assign.provider, assign.model, meta
-            )
+            batch = AttributeBatch(LEDGER, run, "p", seq, number, list(said.items), assign.provider, assign.model, meta)
             fact = facts.AnswerArrived(link, batch)
         return [*floor.happen(fact), *floor.happen(facts.ProducerReady(link, 1))]
 

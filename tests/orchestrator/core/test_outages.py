@@ -20,9 +20,7 @@ START = 100.0
 AWAY, BACK = START + 60, START + 120
 
 
-def during_an_outage(
-    kind: FailureKind, seconds: float, *, seed: int = 0
-) -> tuple[Clockwork, list[tuple[float, str]]]:
+def during_an_outage(kind: FailureKind, seconds: float, *, seed: int = 0) -> tuple[Clockwork, list[tuple[float, str]]]:
     """Eight producers, two requests each; the provider is away for a minute. When it was seen in which state."""
     rng = Random(seed)
     seen: list[tuple[float, str]] = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -119,9 +120,7 @@ def test_no_window_of_a_minute_holds_more_than_the_limit(
         sent.append((at, float(sum(used))))
         return Said(rng.uniform(0.1, 4.0), [f"thing {rng.random()}"], tokens=used)
 
-    floor = Floor(
-        seed=seed, terms=ProviderTerms("openai", requests_per_minute=rpm, tokens_per_minute=tpm), share=share
-    )
+    floor = Floor(seed=seed, terms=ProviderTerms("openai", requests_per_minute=rpm, tokens_per_minute=tpm), share=share)
     floor.open(spec(models=ONE, producers=4, request_size=20))
     work = Clockwork(floor, provider, seed=seed)
     work.begin(4, 8)
@@ -148,4 +147,4 @@ def test_a_large_request_is_not_starved_by_small_ones() -> None:
     small = [call.sent for call in work.calls if call.assign.model == "cheap"]
     assert len(large) >= 10
     assert len(small) >= 10
-    assert max(later - earlier for earlier, later in zip(large, large[1:], strict=False)) <= 120
+    assert max(later - earlier for earlier, later in pairwise(large)) <= 120

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import AsyncIterator
+from dataclasses import fields
 from urllib.parse import quote, urlencode
 
 import httpx
@@ -11,7 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from igentai.errors import NoUsableProvider, StorageError, UsageError
+from igentai_orchestrator.cli import explore
+from igentai_orchestrator.commission import Commission
 from igentai_orchestrator.shell.web.app import create_app
+from igentai_orchestrator.shell.web.schemas import TopicRequest
 from tests.orchestrator.shell.fake_face import FakeFace, World
 
 FIXED = FakeFace()
@@ -91,6 +96,37 @@ async def test_starting_passes_on_the_flags(http: httpx.AsyncClient, face: FakeF
     assert request.overwrite is False
 
 
+async def test_every_flag_of_explore_can_be_said(http: httpx.AsyncClient, face: FakeFace) -> None:
+    """Those that concern a topic; what belongs to the daemon or to the terminal is not a topic's."""
+    of_the_daemon = {
+        "provider", "outputs", "budget_per_hour", "port", "host", "no_auth", "insecure", "as_json", "config",
+        "log_level",
+    }  # fmt: skip
+    flags = set(inspect.signature(explore).parameters) - of_the_daemon
+    assert flags | {"providers"} == set(TopicRequest.model_fields)
+    assert set(TopicRequest.model_fields) == {field.name for field in fields(Commission)}
+    body = {
+        "topic": "Cheeses", "until_coverage": 0.9, "min_yield": 0.5, "saturation": False, "concurrency": 4,
+        "temperature": 0.7, "optimise": "speed", "policy": "fixed", "partition": "none",
+        "categories": ["blue", " hard "], "verify": True, "near_duplicates": "keep", "seed": 7,
+    }  # fmt: skip
+    assert (await http.post("/api/topics", json=body)).status_code == 201
+    said = face.requests_seen[0].model_dump()
+    assert {name: said[name] for name in body} == body | {"categories": ["blue", "hard"]}
+
+
+async def test_a_near_duplicate_is_separated(http: httpx.AsyncClient, face: FakeFace) -> None:
+    face.merge("birds", 7, 3)
+    row = (await http.get("/api/topics/birds/attributes?after=6&limit=1")).json()["attributes"][0]
+    assert (row["merged_into"]["number"], row["merged_into"]["reason"]) == (3, "plural")
+    path = "/api/topics/birds/attributes/{}/separate"
+    assert (await http.post(path.format(7))).json()["merged_into"] is None
+    for number, status in (("7", 409), ("99999", 404), ("0", 422), ("x", 422), (str(10**30), 422)):
+        answer = await http.post(path.format(number))
+        assert (answer.status_code, set(answer.json())) == (status, {"error"}), number
+    assert (await http.post("/api/topics/none/attributes/7/separate")).status_code == 404
+
+
 async def test_a_topic_that_exists_is_409_until_it_is_said_what_to_do(http: httpx.AsyncClient) -> None:
     refused = await http.post("/api/topics", json={"topic": "birds"})
     assert refused.status_code == 409
@@ -112,6 +148,15 @@ async def test_a_topic_that_exists_is_409_until_it_is_said_what_to_do(http: http
         {"topic": "x", "providers": ["y" * 300]},
         {"topic": "x", "providers": "openai:x"},
         {"topic": "x", "folder": "/etc"},
+        {"topic": "x", "until_coverage": 1.1},
+        {"topic": "x", "temperature": 2.5},
+        {"topic": "x", "concurrency": 65},
+        {"topic": "x", "optimise": "love"},
+        {"topic": "x", "partition": "halves"},
+        {"topic": "x", "categories": ["one"]},
+        {"topic": "x", "categories": ["a", ""]},
+        {"topic": "x", "near_duplicates": "drop"},
+        {"topic": "x", "seed": -1},
         [],
         None,
     ],

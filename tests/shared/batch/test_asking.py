@@ -382,7 +382,7 @@ def test_a_proxy_or_an_organisation_is_left_to_the_sdk(monkeypatch: pytest.Monke
 
 def test_every_public_name_is_there_and_importing_the_package_is_cheap() -> None:
     assert all(getattr(igentai, name) is not None for name in igentai.__all__)
-    assert sorted(igentai.__all__) == sorted(igentai._WHERE)
+    assert {*igentai.__all__, "map"} == set(igentai._WHERE), "`import *` leaves the built-in map alone"
     with pytest.raises(AttributeError, match="no_such"):
         _ = igentai.no_such
     code = "import sys, igentai; print(any(n.startswith('igentai.') for n in sys.modules), 'asyncio' in sys.modules)"

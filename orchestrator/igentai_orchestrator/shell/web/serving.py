@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import Generator
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from igentai_orchestrator.shell.web.deadlines import Door
 
 _BACKLOG: Final = 256
 _GRACE_S: Final = 2
+_NO_PASSWORD: Final = "-"  # noqa: S105  a key that wants one is refused; OpenSSL would ask for it on the terminal
 _MAX_HEADER_BYTES: Final = 16 * 1024
 _MAX_SOCKET_MESSAGE: Final = 4096
 
@@ -44,6 +46,20 @@ class WebServer:
 
     def stop(self) -> None:
         self._server.should_exit = True
+
+    def reload_certificate(self) -> None:
+        """Read the certificate anew: what was renewed in place holds for connections made from now on.
+
+        Raises:
+            ConfigurationError: it cannot be used; the one before stays.
+        """
+        config = self._server.config
+        if config.ssl is None:
+            return
+        with _told(config.ssl_certfile):
+            # Tried elsewhere first: a certificate that fails is half in its context already.
+            for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), config.ssl):
+                context.load_cert_chain(str(config.ssl_certfile), config.ssl_keyfile, _NO_PASSWORD)
 
 
 async def serve(
@@ -120,12 +136,20 @@ def _config(app: FastAPI, certificate: Path | None, key: Path | None, door: Door
         ws_per_message_deflate=False,  # a compression window a page would be the largest thing kept for it
         ssl_certfile=certificate,
         ssl_keyfile=key,
+        ssl_keyfile_password=_NO_PASSWORD,
     )
-    try:
+    with _told(certificate):
         config.load()
-    except OSError as error:
-        raise ConfigurationError(f"cannot use the certificate {certificate}: {error.strerror or error}") from error
     return config
+
+
+@contextlib.contextmanager
+def _told(certificate: object) -> Generator[None, None, None]:
+    try:
+        yield
+    except (OSError, ValueError) as error:  # SSLError is an OSError
+        reason = "it and its key do not belong together" if isinstance(error, ssl.SSLError) else str(error)
+        raise ConfigurationError(f"cannot use the certificate {certificate}: {reason}") from error
 
 
 class _QuietServer(Server):

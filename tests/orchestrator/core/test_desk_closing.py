@@ -1,0 +1,69 @@
+"""The last moments of a topic: what comes too late is left where it is safe, and nobody waits for a full disk."""
+
+from __future__ import annotations
+
+from igentai.errors import FailureKind
+from igentai_orchestrator.core import facts, orders
+from igentai_orchestrator.core.desk import Phase
+from igentai_orchestrator.core.topic import ModelChoice
+from tests.orchestrator.core.floor import Floor, acks, spec
+
+ONE = (ModelChoice("openai", "cheap"),)
+
+
+def at_work(free: int = 2) -> tuple[Floor, int]:
+    floor = Floor()
+    floor.open(spec(models=ONE))
+    link = floor.join(slot=0, free=free)
+    floor.commit()
+    return floor, link
+
+
+def closing() -> tuple[Floor, int]:
+    """A topic whose files are being closed, with two requests that were given up and may be answered yet."""
+    floor, link = at_work()
+    floor.happen(facts.TopicStopRequested("a person stopped it"))
+    floor.tick(60.0)
+    floor.commit()
+    floor.tick()
+    assert floor.desk.phase is Phase.CLOSING
+    return floor, link
+
+
+def test_an_answer_that_comes_while_the_files_are_closed_stays_in_its_spool() -> None:
+    floor, link = closing()
+    (_, first), (_, second) = floor.assigned()
+    found = floor.answer(link, first, ["Alpha"], ready=False)
+    found += floor.fail(link, second, FailureKind.TIMEOUT, ready=False)
+    assert floor.of(orders.RecordThis, found) == []
+    assert acks(floor, found) == []
+
+
+def test_weights_set_while_the_files_are_closed_are_not_recorded() -> None:
+    floor, _ = closing()
+    found = floor.happen(facts.WeightsSet({"openai:cheap": 0.5}, "a person"))
+    assert floor.of(orders.RecordThis, found) == []
+
+
+def test_an_end_does_not_wait_for_a_disk_that_stays_full() -> None:
+    floor, link = at_work()
+    floor.happen(facts.StorageTroubled("no space left"))
+    floor.happen(facts.ShutdownRequested())
+    floor.answer(link, floor.assigned()[0][1], ["Alpha"], ready=False)
+    floor.tick(5.0)
+    assert floor.desk.phase is Phase.FINISHING
+    found = floor.tick(2.1) + floor.tick(0.5)
+    assert len(floor.of(orders.CloseTopic, found)) == 1
+    late = floor.commit()
+    assert floor.of(orders.RecordThis, late) == []
+
+
+def test_a_stop_by_a_person_waits_until_the_disk_has_room() -> None:
+    floor, link = at_work()
+    floor.happen(facts.StorageTroubled("no space left"))
+    floor.happen(facts.TopicStopRequested("a person stopped it"))
+    floor.answer(link, floor.assigned()[0][1], ["Alpha"], ready=False)
+    found = floor.tick(60.0) + floor.tick()
+    assert floor.of(orders.CloseTopic, found) == []
+    floor.happen(facts.StorageMended())
+    assert len(floor.of(orders.CloseTopic, floor.commit())) == 1
