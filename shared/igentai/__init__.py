@@ -20,11 +20,11 @@ if TYPE_CHECKING:
         Processed,
         batch_process,
         filter_map,
-        map,  # noqa: A004 - igentai.map
         process_stream,
         process_with_retry,
         windowed_analysis,
     )
+    from igentai.batch.flow import map as map  # noqa: A004 - igentai.map, and not with `import *`
     from igentai.batch.pipeline import Batcher, Message, Pipeline, PipelineReport
     from igentai.batch.query import (
         PipelineResult,
@@ -79,7 +79,8 @@ _WHERE: Final = {
     "write_results": "batch.sqlite_rows",
 }
 
-__all__ = [  # noqa: RUF022 - all names but `map`, which must not hide the built-in one from `import *`
+# All names but `map`, which would hide the built-in one from whoever says `import *`.
+__all__ = [
     "Batcher", "Categorised", "Failure", "Finding", "Message", "Pipeline", "PipelineReport", "PipelineResult", "Price",
     "Processed", "Progress", "Prompt", "Query", "Result", "Route", "Stats", "Step", "Usage", "analyze_codebase",
     "batch_process", "categorize_documents", "filter_map", "process_stream", "process_with_retry",

@@ -26,7 +26,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from igentai.providers.base import RateHeaders
+    from igentai.limits import RateHeaders
 
 
 class IgentaiError(Exception):

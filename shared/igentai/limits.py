@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from random import Random
 
-    from igentai.providers.base import RateHeaders
-
 LONGEST_PAUSE_S: Final = 600.0  # a provider that asks for more is asked again after this
 FIRST_BACKOFF_S: Final = 1.0
 LONGEST_BACKOFF_S: Final = 60.0
@@ -27,6 +25,18 @@ LEAST_SHARE_EXPECTED: Final = 0.05
 PER_MINUTE_RESET_S: Final = 90.0  # a limit that takes longer than this to come back is not a limit a minute
 LOOK_AHEAD: Final = 64  # requests in front that are added up for the wait of one further back
 LONGEST_LOOK_S: Final = 1.0  # one further back looks again after this: those in front may use less than they reserved
+
+
+@dataclass(frozen=True, slots=True)
+class RateHeaders:
+    """What the reply's headers said of the account's limits; None where they said nothing. Resets in seconds."""
+
+    requests_limit: int | None = None
+    requests_remaining: int | None = None
+    requests_reset_s: float | None = None
+    tokens_limit: int | None = None
+    tokens_remaining: int | None = None
+    tokens_reset_s: float | None = None
 
 
 class Reason(StrEnum):

@@ -27,7 +27,7 @@ from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from typing import Any, Final, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from igentai.errors import FrameError
-from igentai.providers.base import RateHeaders
+from igentai.limits import RateHeaders
 
 PROTOCOL_VERSION: Final = 1
 MAX_ATTRIBUTES: Final = 1_000  # in one AttributeBatch, those named by key included

@@ -57,11 +57,12 @@ def environment(url: str = "") -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": path, **keys}
 
 
-def contend(name: str, prompts: int, n: int, *flags: str) -> dict[str, Any]:
-    """One run of one client."""
+def contend(name: str, prompts: int, n: int, *flags: str, warm: bool = False) -> dict[str, Any]:
+    """One run of one client; `warm`: after a first prompt in the same process."""
     with server(*flags) as url:
         began = time.perf_counter()
         command = [sys.executable, str(HERE / "batch_contenders.py"), name, url, str(prompts), str(n)]
+        command += ["warm"] if warm else []
         try:
             done = subprocess.run(
                 command, capture_output=True, text=True, env=environment(url), check=False, timeout=PATIENCE_S
@@ -134,7 +135,7 @@ def kill(said: argparse.Namespace) -> None:
 
 def speed(_said: argparse.Namespace) -> None:
     """50 vocabulary items at 50 in flight against one by one."""
-    many, one = (median([contend("igentai", 50, n) for _ in range(3)])["active_s"] for n in (50, 1))
+    many, one = (median([contend("igentai", 50, n, warm=True) for _ in range(3)])["active_s"] for n in (50, 1))
     print(f"\n50 items: one by one {one:.2f} s, at 50 in flight {many:.3f} s: {one / many:.1f} x")
 
 

@@ -1,6 +1,6 @@
 """One client over one list of prompts, in a process of its own. Run by `batch.py`; prints one line of JSON.
 
-python tests/benchmarks/batch_contenders.py NAME BASE_URL PROMPTS CONCURRENCY
+python tests/benchmarks/batch_contenders.py NAME BASE_URL PROMPTS CONCURRENCY [warm]
 """
 
 from __future__ import annotations
@@ -92,6 +92,8 @@ def main() -> None:
     except ImportError as error:
         print(json.dumps({"missing": f"skipped: {error}"}))
         return
+    if len(sys.argv) > 5:
+        CONTENDERS[name](url, ["prompt 0"], 1)()  # after start-up: every module is there
     before, began = time.process_time(), time.perf_counter()
     texts = run()
     active, cpu = time.perf_counter() - began, time.process_time() - before

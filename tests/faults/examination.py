@@ -125,18 +125,16 @@ class Witnessed:
         self._acked(seen, rows, lines)
 
     def _acked(self, seen: Noted, rows: Sequence[Row], lines: int) -> None:
-        last: dict[str, tuple[int, int]] = {}
+        """What was acknowledged is in the ledger, and its attributes are in output.txt."""
+        held, behind = dict[str, int](), 0
         for row in rows:
             run = row.run.partition("-")[0]
-            due = row.first_number + len(row.fresh) - 1 if row.fresh else 0
-            seq, number = last.get(run, (0, 0))
-            last[run] = max(seq, row.seq), max(number, due)
-        spools = {path.stem for path in (self.folder / "spool").glob("*.spool")}
+            held[run] = max(row.seq, held.get(run, 0))
+            if row.fresh and row.seq <= seen.acked.get(run, 0):
+                behind = max(behind, row.first_number + len(row.fresh) - 1)
         for run, seq in seen.acked.items():
-            held, _ = last.get(run, (0, 0))
-            if held < seq:
-                self.fault(f"answers up to {seq} of run {run[:8]} were acknowledged, the ledger has {held}")
-        behind = max((n for run, (_, n) in last.items() if run in seen.acked and run not in spools), default=0)
+            if held.get(run, 0) < seq:
+                self.fault(f"answers up to {seq} of run {run[:8]} were acknowledged, the ledger has {held.get(run, 0)}")
         if behind > lines:
             self.fault(f"acknowledged attributes up to {behind}, but output.txt has {lines} lines")
 

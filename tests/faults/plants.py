@@ -338,13 +338,13 @@ def crash_loop(text: str) -> None:
 
 
 def busy_loop(trigger: str) -> None:
-    """The producer that finds the file `trigger` takes it away and hangs at its next request."""
+    """The producer that finds the file `trigger` adds its pid to the name, and hangs."""
     from igentai_producer import work
 
     def make(perform: Callable[..., Any]) -> Callable[..., Any]:
         async def hanging(self: Any, *args: Any) -> Any:
             try:
-                os.unlink(trigger)  # noqa: PTH108  a producer's start is kept light
+                os.rename(trigger, f"{trigger}.{os.getpid()}")  # noqa: PTH104  a producer's start is kept light
             except FileNotFoundError:
                 return await perform(self, *args)
             while True:

@@ -52,6 +52,10 @@ class Rig:
         before = self.lines()
         await self.until(lambda: self.lines() >= before + more, timeout_s, f"{more} more lines")
 
+    async def warm(self, producers: int = 3) -> None:
+        """Wait until each producer has made a request: its first one loads an SDK, which takes a while."""
+        await self.until(lambda: len(noted(self.notes).acked) >= producers, 60, "every producer was acknowledged once")
+
     async def until(self, true: Callable[[], Any], timeout_s: float, what: str) -> Any:
         try:
             return await until(true, timeout_s, what)

@@ -56,6 +56,7 @@ async def fills_up(rig: Rig, where: Path) -> float:
 @pytest.mark.parametrize("times", [2, pytest.param(20, marks=pytest.mark.torture)])
 async def test_a_full_disk_loses_nothing_and_costs_nothing(tmp_path: Path, small_disk: Path, times: int) -> None:
     async with at_work(tmp_path, "-p", "0", outputs=small_disk / "outputs") as rig:
+        await rig.warm()
         took = [await fills_up(rig, small_disk) for _ in range(times)]
         code, _ = await rig.end()
         assert code == 0, rig.daemon.text()[-3000:]

@@ -52,7 +52,7 @@ async def test_a_folder_that_comes_back_is_gone_on_with(tmp_path: Path) -> None:
 
 async def test_a_folder_that_is_deleted_is_told_and_costs_nothing(tmp_path: Path) -> None:
     async with at_work(tmp_path, "-p", "0") as rig:
-        await rig.working()
+        await rig.warm()
         shutil.rmtree(rig.topic.folder, ignore_errors=True)
         shutil.rmtree(rig.topic.folder, ignore_errors=True)  # what was being written meanwhile
         await trouble(rig, "the folder is gone")

@@ -13,8 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from igentai.concurrency import Concurrency
-from igentai.limits import LONGEST_PAUSE_S, ProviderLimits, RateLimit, Reason, Reservation
-from igentai.providers.base import RateHeaders
+from igentai.limits import LONGEST_PAUSE_S, ProviderLimits, RateHeaders, RateLimit, Reason, Reservation
 
 
 def most_in_a_window(events: list[tuple[float, int]], window_s: float) -> int:

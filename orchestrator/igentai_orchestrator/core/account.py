@@ -14,15 +14,15 @@ from igentai.retry import counts_for_breaker, says_nothing
 from igentai_orchestrator.core.arrangement import ProviderTerms
 
 if TYPE_CHECKING:
-    from igentai.providers.base import RateHeaders
+    from igentai.limits import RateHeaders
 
 CEILING: Final = 64
 GROWTH: Final = 1.5
 """Of a breaker's pauses: 5 s, 7.5 s, 11 s, 17 s, 25 s … up to 300 s. Doubled, they would wake up from an outage of a
 minute 15 s after its end; so it is 6 s, with 5 probes in that minute instead of 3."""
-IN_A_ROW: Final = 4
+IN_A_ROW: Final = 5
 """So many 429s without an answer between them mean that a key has no room, whatever it did before. Where one request in
-ten is turned away at random, that happens once in some 10,000."""
+ten is turned away at random, that happens once in some 70,000."""
 SERVED: Final = 8
 """After so many answers a single 429 says something of its own request, not of the key."""
 

@@ -13,7 +13,7 @@ from igentai_orchestrator.core.account import Account
 from igentai_orchestrator.core.arrangement import ProviderTerms
 
 if TYPE_CHECKING:
-    from igentai.providers.base import RateHeaders
+    from igentai.limits import RateHeaders
 
 _BEST_FIRST: Final = ("ok", "waiting", "half-open", "open", "out")
 

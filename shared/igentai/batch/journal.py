@@ -6,9 +6,9 @@ A file beside the output that is only ever appended to, a JSON object a line:
     {"p": 12, "usd": 0.002}                    with a budget: call 12 leaves and may cost so much
     {"s": 12, "usd": 0.0004}                   call 12 is over and cost so much
 
-A line is written the moment an answer is received: from then on kill -9 cannot lose it. It is counted when it is on the
-disk (`sync`, for all lines so far at once): from then on a power cut cannot. The output is a projection of it. An answer
-counts only for the row it was given to, as that row stood. A torn last line is cut off when the file is opened.
+A line is written the moment an answer is received: from then on kill -9 cannot lose it. It is counted when it is on
+the disk (`sync`, for all lines so far at once): from then on a power cut cannot. The output is a projection of it. An
+answer counts only for the row it was given to, as that row stood. A torn last line is cut off when the file is opened.
 """
 
 from __future__ import annotations

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from typing import TYPE_CHECKING, Any, Final
-
-import structlog
 
 if TYPE_CHECKING:
     from igentai.batch.result import Result
@@ -25,8 +24,9 @@ class Record:
 
     def __init__(self) -> None:
         self.batch = os.urandom(4).hex()
-        structured = structlog.is_configured()
-        self._log: Any = structlog.get_logger().bind(batch=self.batch) if structured else None
+        structlog = sys.modules.get("structlog")  # not imported: not configured either
+        structured = structlog is not None and structlog.is_configured()
+        self._log: Any = structlog.get_logger().bind(batch=self.batch) if structlog is not None and structured else None
         self._details = structured or _LOGGER.isEnabledFor(logging.DEBUG)
 
     def sent(self, flight: Flight) -> None:

@@ -1,8 +1,9 @@
 """Runs a batch: reads the source, makes the calls that the schedule decides, gives results out in order.
 
-An asynchronous generator that works while its consumer waits for the next result: a slow consumer makes the reading
-wait, and what is under way stays bounded. Tasks alive: one a call in flight, and at most three for the source, the
-journal and the cache. They never raise, so that the group they live in never cancels the consumer.
+An asynchronous generator that works while its consumer waits for the next result: a slow consumer, and a slow disk
+under the journal, make the reading wait, and what is under way stays bounded. Tasks alive: one a call in flight, and one
+each for an asynchronous source, the journal, the cache and, at the start, the price list. They never raise, so that the
+group they live in never cancels the consumer.
 """
 
 from __future__ import annotations
@@ -116,6 +117,8 @@ class Batch:
             self._group = group
             helpers = [group.create_task(commit.run()) for commit in commits]
             reading = group.create_task(feed.run()) if feed.asynchronous else None
+            # The price list takes 0.2 s to load: while the first replies are on their way, and not when they are there.
+            helpers.append(group.create_task(self._load_prices()))
             try:
                 async for result in self._in_order(feed):
                     yield result
@@ -149,6 +152,13 @@ class Batch:
             else:
                 await self._something()
 
+    async def _load_prices(self) -> None:
+        try:
+            await asyncio.to_thread(lambda: self.schedule.unpriced)
+        except Exception as error:  # a broken price list shows where a price is needed; nothing may leave a task
+            self._fault = error
+            self._wake.set()
+
     def _tell(self) -> None:
         if self._news and self._options.on_progress is not None:
             self._news = False
@@ -180,7 +190,7 @@ class Batch:
             self._take_finals()
             if schedule.stopped is not None and schedule.unresolved:
                 self._stop(now)
-            if feed.ended or not schedule.wants or not self._collector.admits(self._read):
+            if feed.ended or not self._has_room():
                 return
             if schedule.stopped is not None and not self._mark_rest:
                 feed.end()
@@ -189,6 +199,11 @@ class Batch:
             if item is None:
                 return
             self._admit(item[0])
+
+    def _has_room(self) -> bool:
+        """Whether another prompt may be read: for a call, for its result, and with the disk not too far behind."""
+        behind = self._uncommitted >= self._options.unresolved
+        return self.schedule.wants and self._collector.admits(self._read) and not behind
 
     def _admit(self, item: Prompt | Unasked) -> None:
         index, self._read = self._read, self._read + 1

@@ -80,8 +80,6 @@ class Schedule:
         self._options = options
         self._rng = rng
         self._prices = PriceTable(options.prices)
-        # Asked now, for the price list takes 0.2 s to load and no reply should wait for it.
-        self._unpriced = next((r.key for r in routes if self._prices.price(r.provider, r.model) is None), None)
         self._ratios = TokenRatio()
         self.budget = Budget(options.budget_usd, options.spent_usd)
         limited = options.tokens_per_minute is not None or any(r.tokens_per_minute for r in routes)
@@ -136,7 +134,7 @@ class Schedule:
     @property
     def unpriced(self) -> str | None:
         """The first route whose price nobody knows, as `provider:model`; None where all are known."""
-        return self._unpriced
+        return next((r.key for r in self._routes if self._prices.price(r.provider, r.model) is None), None)
 
     def take_finals(self) -> list[Result]:
         """Results that came to be without a call; each is given out once."""

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, TypeAlias
 
+from igentai.limits import RateHeaders
+
 Role: TypeAlias = Literal["system", "user", "assistant"]
 Finish: TypeAlias = Literal["stop", "length", "refusal", "cut"]
 
@@ -74,18 +76,6 @@ class Call:
     temperature: float | None = None
     timeout_s: float = 120.0
     seed: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class RateHeaders:
-    """What the reply's headers said of the account's limits; None where they said nothing. Resets in seconds."""
-
-    requests_limit: int | None = None
-    requests_remaining: int | None = None
-    requests_reset_s: float | None = None
-    tokens_limit: int | None = None
-    tokens_remaining: int | None = None
-    tokens_reset_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final
 
-from igentai.providers.base import RateHeaders
+from igentai.limits import RateHeaders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

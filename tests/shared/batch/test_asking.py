@@ -11,6 +11,7 @@ from contextlib import aclosing
 from pathlib import Path
 
 import pytest
+from tests.shared.batch.made_up import MadeUp, fault, route
 
 import igentai
 from igentai import (
@@ -38,7 +39,6 @@ from igentai.batch.verdict import ASK_YES_OR_NO
 from igentai.errors import ConfigurationError, FailureKind, NoUsableProvider, UsageError
 from igentai.prices import Price
 from igentai.providers.base import ProviderSpec
-from tests.shared.batch.made_up import MadeUp, fault, route
 
 PRICES = {"made-up:m": Price(1.0, 1.0)}
 
