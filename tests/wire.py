@@ -8,7 +8,17 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from hypothesis import strategies as st
 
-from igentai.messages import AnswerMetadata, AttributeBatch, FromOrchestrator, FromProducer, Message, RequestFailed
+from igentai.messages import (
+    MAX_COST_USD,
+    MAX_COUNT,
+    AnswerMetadata,
+    AttributeBatch,
+    FromOrchestrator,
+    FromProducer,
+    KnownAnswer,
+    Message,
+    RequestFailed,
+)
 
 _SCALARS: dict[Any, st.SearchStrategy[Any]] = {
     str: st.text(st.characters(exclude_categories=["Cs"]), max_size=20),
@@ -19,26 +29,34 @@ _SCALARS: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
+# Numbers in an answer are counted up: only those that can be are let through.
+_COUNTED: dict[Any, st.SearchStrategy[Any]] = _SCALARS | {
+    int: st.integers(0, MAX_COUNT),
+    float: st.floats(0.0, MAX_COST_USD, allow_nan=False),
+}
+
+
 def any_message() -> st.SearchStrategy[Message]:
     return st.one_of([_of(kind) for kind in get_args(FromProducer) + get_args(FromOrchestrator)])
 
 
-def _of(hint: Any) -> st.SearchStrategy[Any]:
-    if hint in _SCALARS:
-        return _SCALARS[hint]
+def _of(hint: Any, scalars: dict[Any, st.SearchStrategy[Any]] = _SCALARS) -> st.SearchStrategy[Any]:
+    if hint in scalars:
+        return scalars[hint]
     if isinstance(hint, type) and is_dataclass(hint):
         hints = get_type_hints(hint)
-        parts_by_name = {name: _of(part) for name, part in hints.items()}
+        scalars = _COUNTED if hint in (AttributeBatch, KnownAnswer, RequestFailed) else scalars
+        parts_by_name = {name: _of(part, scalars) for name, part in hints.items()}
         return st.fixed_dictionaries(parts_by_name).map(lambda values: hint(**values))
     origin, parts = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return st.one_of([st.none() if part is type(None) else _of(part) for part in parts])
+        return st.one_of([st.none() if part is type(None) else _of(part, scalars) for part in parts])
     if origin is list:
-        return st.lists(_of(parts[0]), max_size=5)
+        return st.lists(_of(parts[0], scalars), max_size=5)
     if origin is dict:
-        return st.dictionaries(_of(parts[0]), _of(parts[1]), max_size=3)
+        return st.dictionaries(_of(parts[0], scalars), _of(parts[1], scalars), max_size=3)
     if origin is tuple:
-        return st.tuples(*map(_of, parts))
+        return st.tuples(*(_of(part, scalars) for part in parts))
     raise AssertionError(f"no strategy for {hint}")
 
 

@@ -6,6 +6,7 @@ import platform
 import shutil
 import sys
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from igentai.errors import IgentaiError
 from igentai.providers import embedded
@@ -26,7 +27,7 @@ def provider_rows(settings: Settings) -> list[dict[str, Any]]:
         except IgentaiError as error:
             rows.append({"name": name, "usable": False, "model": model, "detail": str(error)})
             continue
-        usable, detail = True, spec.base_url or "at its own address"
+        usable, detail = True, host_of(spec.base_url) if spec.base_url else "at its own address"
         if name == "embedded":
             missing = embedded.available()
             usable, detail = missing is None, missing or embedded.BANNER
@@ -34,9 +35,21 @@ def provider_rows(settings: Settings) -> list[dict[str, Any]]:
             detail = "a made-up world for tests and demonstrations"
         elif name in LOOPBACK:
             model = served_model(name, settings)
-            usable, detail = model is not None, spec.base_url or ""
+            usable, detail = model is not None, host_of(spec.base_url or "")
         rows.append({"name": name, "usable": usable, "model": model, "detail": detail})
     return rows
+
+
+def host_of(address: str) -> str:
+    """Scheme, host and port of an address: what else is in it may be a key."""
+    try:
+        parts = urlsplit(address)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = None
+    if not host:
+        return "an address that cannot be read: say http(s)://host[:port][/path]"
+    return f"{parts.scheme}://{f'[{host}]' if ':' in host else host}{f':{port}' if port else ''}"
 
 
 def check_up(settings: Settings) -> list[dict[str, Any]]:

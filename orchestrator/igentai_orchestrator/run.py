@@ -129,6 +129,7 @@ class Daemon:
                 self._secret, self.dispatch, log=self.log, max_connections=most, links=links, tls=self._tls
             )
         self._processes = Processes(self.dispatch, log=self.log)
+        self._processes.withheld = settings.key_variables()
         self._notify = Notify(*service_environment())
         self._beat_at = time.monotonic()
         self._handed: Mapping[str, ProviderSpec] = {}  # what the producer started last was given
@@ -265,6 +266,7 @@ class Daemon:
             if "embedded" in terms:
                 terms["embedded"] = replace(terms["embedded"], base_url=self.terms["embedded"].base_url)
             self.settings = settings
+            self._processes.withheld = settings.key_variables()
             self.terms.update(terms)
             self.dispatch(facts.ConfigurationReloaded(keys_changed=self._handover().providers != self._handed))
         except IgentaiError as error:

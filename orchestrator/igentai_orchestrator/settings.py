@@ -7,6 +7,7 @@ the providers themselves document, from a 0600 file (`key_file`) or from systemd
 from __future__ import annotations
 
 import os
+import re
 import stat
 import tomllib
 from collections.abc import Mapping
@@ -21,6 +22,8 @@ from igentai.providers.base import ProviderSpec, Secret
 
 CONFIG_FILE: Final = "igentai.toml"
 SHORTEST_SECRET: Final = 16  # bytes
+LONGEST_PLACE: Final = 24  # characters of a file's name beside us that can be no key
+_VARIABLE: Final = re.compile("[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 
 
 class _Strict(BaseModel):
@@ -163,6 +166,13 @@ class Settings(BaseSettings):
             source for source, _ in self._keys(name, self.providers.get(name, ProviderSettings()), KNOWN.get(name))
         )
 
+    def key_variables(self) -> frozenset[str]:
+        """The environment variables that hold keys: none of a child's business."""
+        tables = self.providers.values()
+        named = {table.key_env for table in tables} | {known.key_env for known in KNOWN.values()}
+        listed = {key.removeprefix("env:") for table in tables for key in table.keys if key.startswith("env:")}
+        return frozenset(name for name in named | listed if name)
+
     def default_model(self, name: str) -> str | None:
         known = KNOWN.get(name)
         return (self.providers[name].model if name in self.providers else None) or (known.model if known else None)
@@ -192,7 +202,8 @@ class Settings(BaseSettings):
             return Secret(os.environ[variable].strip())
         path = table.key_file or _credential(variable)
         if path is None and table.key_env:
-            raise NoUsableProvider(f"provider {name} takes its key from {table.key_env}, which is not set: set it")
+            variable = told(table.key_env)
+            raise NoUsableProvider(f"provider {name} takes its key from {variable}, which is not set: set it")
         return None if path is None else Secret(read_private(path, f"the key of provider {name}"))
 
     def _base_url(self, name: str, table: ProviderSettings, known: KnownProvider | None) -> str | None:
@@ -221,7 +232,7 @@ def _named_key(name: str, source: str) -> Secret:
     if kind == "env" and place:
         value = os.environ.get(place, "").strip()
         if not value:
-            raise NoUsableProvider(f"provider {name} takes a key from {place}, which is not set: set it")
+            raise NoUsableProvider(f"provider {name} takes a key from {told(place)}, which is not set: set it")
         return Secret(value)
     if kind == "file" and place:
         return Secret(read_private(Path(place), f"a key of provider {name}"))
@@ -240,6 +251,12 @@ def _credential(name: str | None) -> Path | None:
     return path if path is not None and os.access(path, os.R_OK) else None
 
 
+def told(place: str) -> str:
+    """A variable or a path for a message: some put the key itself where its place belongs."""
+    is_place = len(place) < LONGEST_PLACE or "/" in place or _VARIABLE.fullmatch(place) is not None
+    return place if is_place else f"a place of {len(place)} characters that looks like a key itself"
+
+
 def read_private(path: Path, what: str) -> str:
     """The one line of a file that only its owner may read.
 
@@ -250,7 +267,10 @@ def read_private(path: Path, what: str) -> str:
         mode = path.stat().st_mode
         text = path.read_text().strip()
     except OSError as error:
-        raise ConfigurationError(f"{what} cannot be read from {path}: {error.strerror}; check the path") from None
+        where = told(str(path))
+        raise ConfigurationError(f"{what} cannot be read from {where}: {error.strerror}; check the path") from None
+    except ValueError:
+        raise ConfigurationError(f"{told(str(path))} should hold {what} as one line of plain text") from None
     if mode & (stat.S_IRWXG | stat.S_IRWXO) and "CREDENTIALS_DIRECTORY" not in os.environ:
         raise ConfigurationError(f"{path} holds {what} and others may read it; run: chmod 600 {path}")
     if not text:
@@ -301,8 +321,3 @@ def service_environment() -> tuple[str | None, float | None]:
     """NOTIFY_SOCKET and the watchdog interval in seconds, as systemd sets them."""
     usec = os.environ.get("WATCHDOG_USEC", "")
     return os.environ.get("NOTIFY_SOCKET"), int(usec) / 1e6 if usec.isdigit() else None
-
-
-def scrubbed_environment() -> dict[str, str]:
-    """The environment for child processes: everything but keys, which travel by an inherited pipe."""
-    return {n: v for n, v in os.environ.items() if not n.endswith(("_API_KEY", "_SECRET", "_TOKEN"))}

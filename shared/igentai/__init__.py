@@ -18,11 +18,9 @@ if TYPE_CHECKING:
     from igentai.batch import sync
     from igentai.batch.flow import (
         Processed,
-        batch_process,
         filter_map,
         process_stream,
         process_with_retry,
-        windowed_analysis,
     )
     from igentai.batch.flow import map as map  # noqa: A004 - igentai.map, and not with `import *`
     from igentai.batch.pipeline import Batcher, Message, Pipeline, PipelineReport
@@ -40,6 +38,7 @@ if TYPE_CHECKING:
     from igentai.batch.stats import Progress, Stats, reset_stats, stats
     from igentai.batch.templates import Categorised, Finding, analyze_codebase, categorize_documents
     from igentai.batch.verdict import verdict
+    from igentai.batch.windows import batch_process, windowed_analysis
     from igentai.prices import Price
 
 _WHERE: Final = {
@@ -62,7 +61,7 @@ _WHERE: Final = {
     "Step": "batch.query",
     "Usage": "batch.result",
     "analyze_codebase": "batch.templates",
-    "batch_process": "batch.flow",
+    "batch_process": "batch.windows",
     "categorize_documents": "batch.templates",
     "filter_map": "batch.flow",
     "map": "batch.flow",
@@ -75,7 +74,7 @@ _WHERE: Final = {
     "stats": "batch.stats",
     "sync": "batch.sync",
     "verdict": "batch.verdict",
-    "windowed_analysis": "batch.flow",
+    "windowed_analysis": "batch.windows",
     "write_results": "batch.sqlite_rows",
 }
 

@@ -31,6 +31,8 @@ from igentai.limits import RateHeaders
 
 PROTOCOL_VERSION: Final = 1
 MAX_ATTRIBUTES: Final = 1_000  # in one AttributeBatch, those named by key included
+MAX_COUNT: Final = 1 << 40  # tokens or milliseconds of one answer
+MAX_COST_USD: Final = 1e6  # of one answer
 KEY_BYTES: Final = 8  # of `igentai.text.key64`
 LEDGER_BEGINS: Final = 8  # characters of a ledger's name in a KnownAnswer
 
@@ -320,8 +322,8 @@ def decode(data: Any) -> Message:
     """A validated message.
 
     Raises:
-        FrameError: not a map, an unknown type, a missing or surplus field, a value of the wrong type, or more than
-            1,000 attributes and keys. Peer data is never put into the error text.
+        FrameError: not a map, an unknown type, a missing or surplus field, a value of the wrong type, a count or a cost
+            that cannot be, or more than 1,000 attributes and keys. Peer data is never put into the error text.
     """
     if not isinstance(data, dict):
         raise FrameError("a frame must hold a map; the peer is not an igentai of this version")
@@ -334,9 +336,27 @@ def decode(data: Any) -> Message:
         raise FrameError(f"an AttributeBatch holds more than {MAX_ATTRIBUTES} attributes")
     if kind is KnownAnswer and len(message.texts) + len(message.keys) // KEY_BYTES > MAX_ATTRIBUTES:
         raise FrameError(f"a KnownAnswer holds more than {MAX_ATTRIBUTES} attributes")
+    if kind in _ANSWERS and not _can_be(message):
+        raise FrameError(f"a {kind.__name__} counts what cannot be counted so")
     return typing.cast("Message", message)
 
 
+def _can_be(answer: Any) -> bool:
+    """Whether the numbers of an answer are of this world: budgets and statistics add them up."""
+    if answer.seq < 0:
+        return False
+    if type(answer) is RequestFailed:
+        return 0 <= answer.response_time_ms <= MAX_COUNT and (answer.retry_after_s or 0.0) >= 0.0
+    if type(answer) is KnownAnswer:
+        *counts, _, cost, _ = answer.meta
+    else:
+        meta = answer.metadata
+        counts = [meta.candidates, meta.response_time_ms, meta.tokens_in, meta.tokens_out, meta.tokens_cached]
+        cost = meta.cost_usd
+    return min(counts) >= 0 and max(counts) <= MAX_COUNT and 0.0 <= (cost or 0.0) <= MAX_COST_USD
+
+
+_ANSWERS: Final = frozenset({AttributeBatch, KnownAnswer, RequestFailed})
 _FIELDS: Final[dict[type[Any], tuple[str, ...]]] = {}
 
 

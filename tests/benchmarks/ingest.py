@@ -136,7 +136,14 @@ def orchestrator(outputs: Path, policy: str) -> None:
             campaign = daemon.desk.books.campaign
             unique = len(campaign.admission) if campaign else 0
             user, system = ended.ru_utime - began.ru_utime, ended.ru_stime - began.ru_stime
-            figures = {"cpu_s": user + system, "user_s": user, "system_s": system, "wall_s": wall, "unique": unique, "rss_mb": ended.ru_maxrss / 1024}
+            figures = {
+                "cpu_s": user + system,
+                "user_s": user,
+                "system_s": system,
+                "wall_s": wall,
+                "unique": unique,
+                "rss_mb": ended.ru_maxrss / 1024,
+            }
             print(json.dumps(figures), flush=True)
             daemon._on_interrupt()
             await running

@@ -90,8 +90,8 @@ class AnthropicApi:
             "anthropic-ratelimit-requests-limit": str(limit),
             "anthropic-ratelimit-requests-remaining": str(remaining),
             "anthropic-ratelimit-requests-reset": "2999-01-01T00:00:00Z",
-            "anthropic-ratelimit-tokens-limit": "150000",
-            "anthropic-ratelimit-tokens-remaining": "149984",
+            "anthropic-ratelimit-tokens-limit": "150000000",
+            "anthropic-ratelimit-tokens-remaining": "149984000",
             "anthropic-ratelimit-tokens-reset": "2020-01-01T00:00:00Z",
         }
 

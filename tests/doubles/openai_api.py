@@ -98,8 +98,8 @@ class OpenAIApi:
             "x-ratelimit-limit-requests": str(limit),
             "x-ratelimit-remaining-requests": str(remaining),
             "x-ratelimit-reset-requests": "6m0s",
-            "x-ratelimit-limit-tokens": "150000",
-            "x-ratelimit-remaining-tokens": "149984",
+            "x-ratelimit-limit-tokens": "150000000",
+            "x-ratelimit-remaining-tokens": "149984000",
             "x-ratelimit-reset-tokens": "20ms",
         }
 

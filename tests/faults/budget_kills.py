@@ -25,7 +25,7 @@ TOPIC: Final = "cities"
 PRODUCERS: Final = 4
 AT_ONCE: Final = 16  # requests a producer: 64 in all
 LATENCY_S: Final = 0.7
-USD_A_KILL: Final = 0.05  # what 64 reservations come to, about
+USD_A_KILL: Final = 0.025  # what 64 reservations come to, about
 PATIENCE_S: Final = 60.0
 
 
@@ -43,10 +43,9 @@ class Spent:
     seconds: float
 
     def __str__(self) -> str:
-        return (
-            f"{self.kills} kills in {self.seconds:.0f} s, up to {self.most_in_flight} in flight: billed ${self.billed:.4f}, "
-            f"counted ${self.counted:.4f}, budget ${self.budget:.2f}; {self.requests} requests; {self.reason}"
-        )
+        money = f"billed ${self.billed:.4f}, counted ${self.counted:.4f}, budget ${self.budget:.2f}"
+        flown = f"up to {self.most_in_flight} in flight, {self.requests} requests"
+        return f"{self.kills} kills in {self.seconds:.0f} s, {flown}: {money}; {self.reason}"
 
 
 async def spend(folder: Path, kills: int, seed: int = 0) -> Spent:
@@ -56,7 +55,7 @@ async def spend(folder: Path, kills: int, seed: int = 0) -> Spent:
     async with provider(folder, latency_s=LATENCY_S, style="numbered") as source:
         async with zygote(source.variables()) as daemons:
             done, most = 0, 0
-            while done < kills:
+            while done < kills and _stopped(folder) is None:
                 killed, flying = await _life(folder, daemons, source, rng, budget)
                 done, most = done + killed, max(most, flying)
             reason = await _last_life(folder, daemons, budget)
@@ -78,7 +77,7 @@ async def _life(folder: Path, daemons: Zygote, source: Provider, rng: Random, bu
     """Until it is in full flight; then a producer is killed, or not, and then the daemon. Kills, and most in flight."""
     pid = await _start(folder, daemons, budget)
     before, most, kills = source.count(), 0, 0
-    target = rng.randint(1, 90)
+    target = rng.randint(1, 40)
     deadline = time.monotonic() + PATIENCE_S
     while source.count() - before < target and daemons.alive(pid) and time.monotonic() < deadline:
         most = max(most, _read(folder / "outputs" / TOPIC / "metrics.json").get("in_flight", 0))
@@ -95,16 +94,23 @@ async def _life(folder: Path, daemons: Zygote, source: Provider, rng: Random, bu
     return kills, most
 
 
+def _stopped(folder: Path) -> str | None:
+    """Why the topic ended, None while it has not."""
+    return _read(folder / "outputs" / TOPIC / "state.json").get("stop_reason")
+
+
 async def _last_life(folder: Path, daemons: Zygote, budget: float) -> str:
+    if (reason := _stopped(folder)) is not None:
+        return reason
     pid = await _start(folder, daemons, budget)
     deadline = time.monotonic() + 3 * PATIENCE_S
-    while (reason := _read(folder / "outputs" / TOPIC / "state.json").get("stop_reason")) is None:
+    while (reason := _stopped(folder)) is None:
         if time.monotonic() > deadline or not daemons.alive(pid):
             raise AssertionError(f"the budget was not spent: {(folder / 'daemon.log').read_text()[-1500:]}")
         await asyncio.sleep(0.05)
     os.kill(pid, signal.SIGTERM)
     await daemons.ended(pid, 12)
-    return str(reason)
+    return reason
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -122,6 +122,7 @@ class Witnessed:
         known = [line for row in rows for line in row.fresh]
         if known[: len(text)] != text:
             self.fault("output.txt is not the beginning of what the ledger holds")
+        self._once(rows)
         self._acked(seen, rows, lines)
 
     def _acked(self, seen: Noted, rows: Sequence[Row], lines: int) -> None:

@@ -266,12 +266,8 @@ def no_fsync(_: str) -> None:
 
 def no_dedup(_: str) -> None:
     """Take an answer that is sent again for a new one: neither the desk nor the ledger knows it."""
-    from random import Random
-
     from igentai_orchestrator.core import desk
     from igentai_orchestrator.core.campaign import Campaign
-
-    shift = Random(os.getpid())
 
     def take(original: Callable[..., Any]) -> Callable[..., Any]:
         def forgetful(books: Any, link: int | None, batch: Any, now: float) -> Any:
@@ -285,7 +281,7 @@ def no_dedup(_: str) -> None:
             from dataclasses import replace
 
             record = original(self, *args)
-            return replace(record, producer_run=f"{record.producer_run}-{shift.getrandbits(32)}")
+            return replace(record, producer_run=f"{record.producer_run}-{os.urandom(4).hex()}")
 
         return renumbered
 

@@ -39,6 +39,7 @@ SHUTDOWN: Final = 0x8004587D  # FS_IOC_SHUTDOWN, _IOR('X', 125, __u32)
 NOLOGFLUSH: Final = struct.pack("I", 2)
 IMAGE_BYTES: Final = 96 << 20
 LONGEST_S: Final = 0.25  # of writing before the cut
+EACH: Final = 20  # cuts to one topic
 DOCUMENTS: Final = ("state.json", "metrics.json", "global_state.json")
 
 
@@ -59,6 +60,11 @@ class Figures:
     torn: int = 0  # cuts after which output.txt had to be mended
     faults: list[str] = field(default_factory=list)
     seconds: float = 0.0
+
+    def add(self, other: Figures) -> None:
+        for name in ("cuts", "acked", "replaced", "torn"):
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.faults += other.faults
 
     def __str__(self) -> str:
         faults = "\n".join(f"FAULT: {fault}" for fault in self.faults) or "no faults"
@@ -116,8 +122,16 @@ def _disk() -> Iterator[Disk]:
 
 
 def cut_power(cuts: int, seed: int, *, bugs: Sequence[str] = ()) -> Figures:
-    """`cuts` power cuts to one topic, stopping at the first fault. `bugs` are planted into the writer."""
-    figures, rng, began = Figures(), Random(seed), time.monotonic()
+    """`cuts` power cuts, a new topic now and then, stopping at the first fault. `bugs` are planted into the writer."""
+    total, rng, began = Figures(), Random(seed), time.monotonic()
+    while total.cuts < cuts and not total.faults:
+        total.add(_one_disk(min(EACH, cuts - total.cuts), rng, bugs))
+    total.seconds = time.monotonic() - began
+    return total
+
+
+def _one_disk(cuts: int, rng: Random, bugs: Sequence[str]) -> Figures:
+    figures = Figures()
     with _disk() as disk:
         disk.mount()
         outputs = disk.mounted / "outputs"
@@ -129,7 +143,6 @@ def cut_power(cuts: int, seed: int, *, bugs: Sequence[str] = ()) -> Figures:
             disk.mount()
             _examine(outputs, figures)
         disk.unmount()
-    figures.seconds = time.monotonic() - began
     return figures
 
 

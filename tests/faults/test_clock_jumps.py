@@ -64,10 +64,10 @@ async def test_a_jumping_clock_restarts_nobody_and_breaks_no_limit(tmp_path: Pat
     env = {"LD_PRELOAD": str(jumping_clock)}
     async with at_work(tmp_path, env=env, rpm="240") as rig:
         await rig.working(more=10)
-        await asyncio.sleep(12)
+        await asyncio.sleep(8)
         outcomes = [document["outcome"] for document in rig.source.served()]
         assert outcomes.count("refused") == 0, "the limit holds"
-        assert len(outcomes) >= 20, "and it goes on"
+        assert len(outcomes) >= 10, "and it goes on"
         for spurious in ("fleet.producer_silent", "fleet.producer_hung", "fleet.producer_exited", "fleet.slot_failed"):
             assert rig.events(spurious) == []
         assert (await rig.end())[0] == 0

@@ -147,7 +147,7 @@ def fuzz(seed: int, *, frames: int, seconds: float = math.inf) -> Counter[str]:
                         floor.happen(_fact(link, message))
             except (FrameError, ProtocolError) as fault:
                 outcomes[type(fault).__name__] += 1
-                break
+                deframer = Deframer()  # it would be cut off here, and come back
             if rng.random() < 0.2:
                 floor.commit()
                 floor.tick(rng.uniform(0.0, 3.0))
@@ -186,7 +186,7 @@ def test_spoiled_frames_of_proven_peers_raise_nothing_and_leave_the_ledger_sound
     for seed in range(3):
         outcomes += fuzz(seed, frames=800)
     assert outcomes["FrameError"] > 200
-    assert outcomes["AttributeBatch"] > 50, "some came through, or this shows nothing"
+    assert outcomes["AttributeBatch"] > 20, "some came through, or this shows nothing"
 
 
 @pytest.mark.torture

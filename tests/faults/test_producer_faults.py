@@ -15,7 +15,7 @@ from tests.faults.rig import at_work
 REPLACED_S = 15.0
 SPAWNS = 6
 SAME_RATE = 0.9
-WINDOW_S = 6.0
+WINDOW_S = 4.0
 
 
 def gone(pid: int) -> bool:

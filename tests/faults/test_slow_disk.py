@@ -25,7 +25,7 @@ async def settled(rig: Rig, more: int = 100) -> int:
     return rig.rss()
 
 
-@pytest.mark.parametrize("seconds", [8, pytest.param(60, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("seconds", [6, pytest.param(60, marks=pytest.mark.torture)])
 async def test_a_slow_disk_fills_no_memory(tmp_path: Path, seconds: int) -> None:
     async with at_work(tmp_path, plants=["slow_disk=0.5"]) as rig:
         before = await settled(rig, more=30)
@@ -57,7 +57,7 @@ async def latencies(page: httpx.AsyncClient, seconds: float) -> list[float]:
     return sorted(took)
 
 
-@pytest.mark.parametrize("seconds", [4, pytest.param(60, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.torture)])
 async def test_clients_that_never_read_or_never_finish_harm_nobody(tmp_path: Path, seconds: int) -> None:
     async with at_work(tmp_path, "-p", "0", producers=1) as rig:
         page = await rig.page()
@@ -88,7 +88,7 @@ async def test_clients_that_never_read_or_never_finish_harm_nobody(tmp_path: Pat
     )
 
 
-@pytest.mark.parametrize("seconds", [10, pytest.param(480, marks=pytest.mark.torture)])
+@pytest.mark.parametrize("seconds", [6, pytest.param(480, marks=pytest.mark.torture)])
 async def test_a_long_run_keeps_its_memory_and_its_descriptors(tmp_path: Path, seconds: int) -> None:
     async with at_work(tmp_path, "-p", "0", producers=2, latency_s=0.02) as rig:
         await settled(rig)

@@ -131,6 +131,17 @@ def test_a_number_that_is_none_is_refused() -> None:
         unpack(msgpack.packb(plain))
 
 
+@pytest.mark.parametrize(
+    "changed",
+    [{"cost_usd": -0.01}, {"cost_usd": 1e9}, {"tokens_in": -1}, {"tokens_out": 2**50}, {"response_time_ms": -5}],
+)
+def test_an_answer_that_counts_what_cannot_be_is_refused(changed: dict[str, float]) -> None:
+    plain = encode(answer())
+    plain["metadata"] |= changed
+    with pytest.raises(FrameError, match="cannot be counted"):
+        unpack(msgpack.packb(plain))
+
+
 def test_an_answer_holds_a_thousand_attributes_and_not_one_more() -> None:
     most = answer(attributes=["x"] * MAX_ATTRIBUTES)
     assert unpack(pack(most)) == most

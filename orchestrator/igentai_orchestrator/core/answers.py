@@ -286,9 +286,8 @@ def _seen_before(
     books: Books, campaign: Campaign, link: int | None, what: AttributeBatch | RequestFailed
 ) -> list[Order]:
     """Sent again: acknowledged again if it is durable, and otherwise when it will be."""
-    if link is None or what.seq > books.durable.get(what.run_id, 0):
-        return []
-    return [Send(link, Ack(campaign.ledger, books.durable[what.run_id]))]
+    durable = books.durable.get(what.run_id, 0)
+    return [Send(link, Ack(campaign.ledger, durable))] if link is not None and 0 < what.seq <= durable else []
 
 
 def _elsewhere(what: AttributeBatch | RequestFailed) -> Log:

@@ -15,7 +15,7 @@ class ProviderTerms:
     """
 
     kind: str
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     stream: bool = True
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None

@@ -15,7 +15,7 @@ from igentai_orchestrator.core import prompts
 from igentai_orchestrator.core.arrangement import Arrangement
 from igentai_orchestrator.core.campaign import Campaign
 from igentai_orchestrator.core.discovery import Ask, Situation
-from igentai_orchestrator.core.exclusion import theta
+from igentai_orchestrator.core.exclusion import LIST_LONGEST, LIST_MAX, theta
 from igentai_orchestrator.core.flights import Flight, Flights, Retries
 from igentai_orchestrator.core.gate import Gate, Place
 from igentai_orchestrator.core.purse import Purse
@@ -84,6 +84,9 @@ class Asker:
         self._rng = rng
         self._models = {model.key: model for model in campaign.spec.models}
         self._bounds = {key: self._nominal_bound(key) for key in self._models}
+        self._request_usd = self._worth_of_a_request()
+        scarce = self._request_usd > 0.0 or campaign.policy.tariff.optimise == "requests"
+        self._longest = LIST_LONGEST if scarce and campaign.spec.policy == "learned" else LIST_MAX
         self._held: dict[str, Held] = {}  # by provider: one a line, for those behind it wait anyway
         self._oversized: dict[str, int] = {}  # tokens of a request larger than its provider's limit, by model
         self._patient = False  # the policy would rather wait for a better model
@@ -225,6 +228,8 @@ class Asker:
             in_flight=flights.arms,
             usd_left=campaign.budget.left if limits.budget_usd is not None else None,
             seconds_left=seconds_left,
+            kept_away=campaign.kept_away(self._usual_theta(), self._longest),
+            requests_left=limits.max_requests - campaign.requests if limits.max_requests is not None else None,
         )
         ask = campaign.policy.choose(situation, self._rng)
         return Choice(ask) if ask is not None else None
@@ -259,12 +264,31 @@ class Asker:
 
     def _listed(self, ask: Ask) -> tuple[int, ...]:
         campaign = self._campaign
-        model = self._models[ask.model]
-        price = self._prices.price(model.provider, model.model)
-        per_token, per_item = (price.input * 1e-6, price.output * 1e-6 * TOKENS_PER_LINE) if price else (0.0, 0.0)
-        numbers = campaign.exclusion.choose(ask.partition, theta=theta(per_token, per_item))
+        numbers = campaign.exclusion.choose(ask.partition, limit=self._longest, theta=self._theta(ask.model))
         kept = prompts.within([campaign.texts[n - 1] for n in numbers], self._arrangement.list_tokens)
         return tuple(numbers[: len(kept)])
+
+    def _theta(self, key: str) -> float:
+        """The chance to be repeated from which on a model's prompt lists an attribute."""
+        model = self._models[key]
+        price = self._prices.price(model.provider, model.model)
+        if price is None:
+            return theta(0.0, 0.0)
+        per_item = price.output * 1e-6 * TOKENS_PER_LINE + self._request_usd / self._campaign.sizes[key].value
+        return theta(price.input * 1e-6, per_item)
+
+    def _worth_of_a_request(self) -> float:
+        """USD that a request is worth besides what it costs: where they are limited, the mean cost of one."""
+        campaign = self._campaign
+        priced = campaign.spec.limits.max_requests is not None and campaign.policy.tariff.optimise == "cost"
+        if not priced or campaign.spec.policy != "learned":
+            return 0.0
+        sizes = ((m, campaign.sizes[key].value) for key, m in self._models.items())
+        costs = [expected_cost(self._prices, m.provider, m.model, size) for m, size in sizes]
+        return sum(costs) / len(costs)
+
+    def _usual_theta(self) -> float:
+        return sum(map(self._theta, self._models)) / len(self._models)
 
     def _flight(
         self, choice: Choice, request: Request, tokens: int, place: Place | None, now: float, run_id: str

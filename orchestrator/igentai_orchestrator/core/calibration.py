@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _OWN_BINS: Final = (0.5, 1.5, 3.5)
 _PARTITION_BINS: Final = (0.5, 2.5, 6.5)
 _TABLE_PRIOR: Final = 2.0
+_OTHERS_SAID_ALL: Final = 0.7
+_SAID_ALL: Final = 0.4  # of what the law forecasts for a model that gave a short answer, until it is measured
 _TABLE_FORGET: Final = 0.998
 _GUARD_FORGET: Final = 0.9
 _GUARD_DEAD: Final = 0.8
@@ -28,25 +30,30 @@ def partition_bin(answers: Floats) -> npt.NDArray[np.intp]:
 
 
 class Calibration:
-    """Actual over predicted, by how often an arm and its partition were asked.
+    """Actual over predicted, by how often an arm and its partition were asked and whether the last answer was short.
 
-    Takes up what the law misses systematically: a model's first visit, exclusion lists, partitions that overlap.
+    Takes up what the law misses systematically: a model's first visit, exclusion lists, partitions that overlap or are
+    all told.
     """
 
     def __init__(self) -> None:
-        self._actual = np.zeros((4, 4))
-        self._predicted = np.zeros((4, 4))
+        self._actual = np.full((4, 4, 2), _TABLE_PRIOR)
+        self._actual[1:, :, 1] *= _SAID_ALL
+        self._actual[0, 1:, 1] *= _OTHERS_SAID_ALL
+        self._predicted = np.full((4, 4, 2), _TABLE_PRIOR)
+        self._prior = (self._actual.copy(), self._predicted.copy())
 
     @property
     def factors(self) -> Floats:
-        return np.asarray((self._actual + _TABLE_PRIOR) / (self._predicted + _TABLE_PRIOR))
+        return np.asarray(self._actual / self._predicted)
 
-    def learn(self, own: int, partition: int, raw: float, actual: float) -> None:
-        """`raw` is the forecast before this table was applied."""
-        self._actual *= _TABLE_FORGET
-        self._predicted *= _TABLE_FORGET
-        self._actual[own, partition] += actual
-        self._predicted[own, partition] += raw
+    def learn(self, place: tuple[int, int, int], raw: float, actual: float) -> None:
+        """`place` is (own bin, partition bin, short); `raw` the forecast before this table was applied."""
+        for counts, prior in zip((self._actual, self._predicted), self._prior, strict=True):
+            counts *= _TABLE_FORGET
+            counts += (1.0 - _TABLE_FORGET) * prior
+        self._actual[place] += actual
+        self._predicted[place] += raw
 
 
 class Guard:

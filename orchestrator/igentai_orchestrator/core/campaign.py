@@ -28,6 +28,7 @@ from igentai_orchestrator.core.groups import Groups, Merge
 from igentai_orchestrator.core.partitions import PartitionTree
 from igentai_orchestrator.core.policies import AnyPolicy, build_policy
 from igentai_orchestrator.core.prompts import Style, style_of
+from igentai_orchestrator.core.pruning import Pruning
 from igentai_orchestrator.core.records import AnswerRecord, AssignmentRecord, EventRecord, LostRecord, Record
 from igentai_orchestrator.core.request_size import RequestSize
 from igentai_orchestrator.core.saturation import Saturation
@@ -82,6 +83,7 @@ class Campaign:
             seed=spec.seed,
             verify=spec.verify,
         )
+        self.pruning = Pruning(self.tree, len(spec.models))
         self.exclusion = ExclusionLists()
         self.groups = Groups()
         self.coverage = Coverage()
@@ -224,22 +226,27 @@ class Campaign:
             return
         self.budget.settle(record.assignment_id, record.cost_usd)
         self.texts.extend(record.fresh)
-        self._learn_answer(record, key, now, assignment.listed if assignment else ())
+        self._learn_answer(record, key, now, assignment)
         if assignment is not None and key in self.sizes and record.purpose in ("list", "probe"):
             self.sizes[key].learn(assignment.asked, record.candidates, truncated=record.status == "length")
 
-    def _learn_answer(self, record: AnswerRecord, key: str, now: float, listed: tuple[int, ...]) -> None:
+    def _learn_answer(self, record: AnswerRecord, key: str, now: float, assignment: AssignmentRecord | None) -> None:
+        listed = assignment.listed if assignment else ()
         first, fresh = record.first_number, len(record.fresh)
         numbers = np.concatenate((np.arange(first, first + fresh), np.asarray(record.repeats, dtype=np.int64)))
         children: tuple[str, ...] = ()
+        kept_away = 0.0
         subject, audit = "", (0, 0)
         if record.purpose == "split":
             children = self.tree.open(record.partition, record.notes) or self._clusters(record.partition)
+            self.pruning.opened(record.partition, children, key)
         elif record.purpose == "verify":
             subject, audit = record.notes[0], (int(record.notes[1]), len(record.notes) - 2)
         else:
-            self.exclusion.record(record.partition, numbers, listed)
+            asked = assignment.asked if assignment else 0
+            kept_away = self.exclusion.record(record.partition, numbers, listed, asked)
             self._yields.append(fresh)
+            self.pruning.learn(record.partition, key, fresh)
             self._newest.setdefault(key, deque(maxlen=NEWEST)).extend(range(first, first + fresh)[-NEWEST:])
         self.statistics.record(
             now,
@@ -270,6 +277,8 @@ class Campaign:
             children=children,
             audit=audit,
             subject=subject,
+            asked=assignment.asked if assignment else 0,
+            kept_away=kept_away,
         )
         self.policy.learn(outcome)
         self.coverage.learn(outcome, listed)
@@ -310,6 +319,11 @@ class Campaign:
         self.saturation.learn(outcome)
 
     # -- what prompts need --------------------------------------------------------------------------------------
+
+    def kept_away(self, theta: float, longest: int) -> Mapping[str, float]:
+        """By partition, the share of its next answer that an exclusion list keeps free of repeats."""
+        asked = max(size.value for size in self.sizes.values())
+        return self.exclusion.kept_away(asked, limit=longest, theta=theta)
 
     def examples(self, partition: str) -> list[str]:
         """Items of a partition, spread over how often they were named."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -17,6 +17,15 @@ FAILED_USD_SHARE: Final = 0.02  # a failed request is rarely billed
 FAILED_SECONDS: Final = 6.6  # until an error or a timeout is known, on average
 SECONDS_PRIOR: Final = 6.0
 _ALPHA: Final = 0.25
+PROMPT_SHARE: Final = 0.2  # part of a request's cost that does not grow with its answer
+COMPLETE_PRIOR: Final = 0.95  # of the attributes asked for
+ALIKE: Final = 0.85
+SHORTER: Final = 0.03  # weight of an answer that is short: it says more of its partition than of the model
+
+
+def filled(length: Any) -> Any:
+    """What an answer costs over one of full length."""
+    return PROMPT_SHARE + (1.0 - PROMPT_SHARE) * np.minimum(length, 1.0)
 
 
 class Tariff:
@@ -67,6 +76,10 @@ class CostModel:
         self.items = np.full(len(models), items)
         self.ok = np.full(len(models), 0.97)
         self._answers = np.zeros(len(models))
+        self._items_prior = items
+        self._asked = np.zeros(len(models))
+        self._complete = np.full(len(models), COMPLETE_PRIOR)
+        self._filled = np.ones(len(models))  # part of the cost of a full answer that was paid, on average
 
     def learn(self, row: int, outcome: Outcome, items: int) -> None:
         """`items` is how many attributes the answer named (0 for a failure)."""
@@ -79,6 +92,27 @@ class CostModel:
         self.seconds[row] += weight * (outcome.seconds - self.seconds[row])
         if items:  # an empty answer is counted as repeats, not as a short answer
             self.items[row] += weight * (items - self.items[row])
+            self._learn_length(row, outcome, items)
+            self._filled[row] += weight * (filled(items / self.full[row]) - self._filled[row])
+
+    def _learn_length(self, row: int, outcome: Outcome, items: int) -> None:
+        """A short answer mostly says that a partition is small; about the whole topic, that the model stops early."""
+        first = self._asked[row] == 0.0
+        self._asked[row] = outcome.asked or self._items_prior
+        complete = min(items / self._asked[row], 1.0)
+        alike = complete >= ALIKE * self._complete[row]
+        weight = 1.0 if first and not outcome.partition else _ALPHA if alike or not outcome.partition else SHORTER
+        self._complete[row] += weight * (complete - self._complete[row])
+
+    @property
+    def full(self) -> np.ndarray:
+        """Attributes in an answer that nothing limits, by model, at the size asked of any."""
+        return np.asarray(self._complete * (self._asked.max() or self._items_prior))
+
+    @property
+    def full_over_average(self) -> np.ndarray:
+        """What an answer of `full` length costs over what the answers so far did, by model."""
+        return np.asarray(1.0 / self._filled)
 
     def per_answer(
         self, usd_left: float | None = None, seconds_left: float | None = None, parallel: int = 1

@@ -107,6 +107,7 @@ class Desk:
     def handle(self, fact: facts.Fact, now: float) -> list[Order]:
         """Take in one fact at `now` (monotonic seconds) and say what follows."""
         orders = self._rooms[type(fact)](fact, now)
+        orders += self._tell_partitions()
         if self.phase is Phase.RUNNING and (type(fact) is facts.Tick or self.books.roster.hungriest() is not None):
             orders += self._assign(now)
         if self.phase is Phase.FINISHING:
@@ -134,6 +135,7 @@ class Desk:
         campaign = Campaign(spec, fact.ledger, costs, now, fact.elapsed_s)
         for record in fact.history:
             campaign.restore(record, now)
+        campaign.pruning.changes()  # what was done before was told then
         books.campaign = campaign
         books.durable = dict(campaign.last_seq)
         books.retrying = True
@@ -279,6 +281,8 @@ class Desk:
             reason = reason_to_stop(campaign.spec.limits, self._progress(now)) or self._saturated()
             if reason:
                 return orders + self._begin_finish("finished", reason, now)
+            if len(books.flights) and self._saturated(coming=len(books.flights)):
+                return orders  # what is on its way may settle it
             link = books.roster.hungriest()
             flight = asker.next(now, books.flights, books.retries, link.run_id) if link else None
             books.waits_for_the_hour = flight is None and asker.short_of_the_hour(now)
@@ -333,12 +337,12 @@ class Desk:
             recent_yield=campaign.recent_yield(),
         )
 
-    def _saturated(self) -> str | None:
+    def _saturated(self, coming: int = 0) -> str | None:
         campaign = self.books.campaign
         assert campaign is not None
         if not campaign.spec.limits.saturation:
             return None
-        reason = campaign.saturation.reached(campaign.policy.forecast())
+        reason = campaign.saturation.reached(campaign.policy.forecast(), coming)
         return f"saturated: {reason}" if reason else None
 
     # -- producers ----------------------------------------------------------------------------------------------
@@ -530,6 +534,16 @@ class Desk:
         update = UpdateConfiguration(provider_weights=shares)
         orders: list[Order] = [Send(link.number, update) for link in books.roster]
         return [*orders, Log("info", "discovery.weights", {"weights": rounded})]
+
+    def _tell_partitions(self) -> list[Order]:
+        """What answers did to the partition tree, for people: recovery does it again from the answers."""
+        campaign = self.books.campaign
+        orders: list[Order] = []
+        for change in campaign.pruning.changes() if campaign is not None else ():
+            event = EventRecord(change.kind, change.reason, outlook.as_json({"partition": change.partition}))
+            keys = {"partition": change.partition, "reason": change.reason}
+            orders += [self.books.journal.record(event), Log("info", f"discovery.{change.kind}", keys)]
+        return orders
 
     def _weights_set(self, fact: facts.WeightsSet, now: float) -> list[Order]:
         campaign = self.books.campaign

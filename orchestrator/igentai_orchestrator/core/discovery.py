@@ -7,7 +7,7 @@ rebuilt, and replayed against another policy, from its ledger alone.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 if TYPE_CHECKING:
@@ -41,7 +41,9 @@ class Outcome:
     `numbers` are the attributes named, by number, fresh ones included (an array holds each once); `fresh` says how many
     of them were first sightings. Both are empty/0 where `ok` is False. `usd` is the settled cost, `seconds` the
     latency. `children` are the ids of the partitions that a split opened. `audit` is (checked, judged real), `subject`
-    the model whose attributes were judged (empty: the model of this outcome).
+    the model whose attributes were judged (empty: the model of this outcome). `asked` is how many attributes were asked
+    for, 0 where that is not known; `kept_away` the share of the answer that its exclusion list was to keep free of
+    repeats.
     """
 
     assignment_id: int
@@ -57,6 +59,8 @@ class Outcome:
     children: tuple[str, ...] = ()
     audit: tuple[int, int] = (0, 0)
     subject: str = ""
+    asked: int = 0
+    kept_away: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +68,9 @@ class Situation:
     """What holds at the moment of a choice.
 
     `available` are the model keys that may be asked right now (limits, breaker, budget and concurrency allow it);
-    `usable` also those that only have to wait. `in_flight` counts requests by arm. `usd_left` and `seconds_left`
-    are None where there is no such limit.
+    `usable` also those that only have to wait. `in_flight` counts requests by arm. `usd_left`, `seconds_left`
+    and `requests_left` are None where there is no such limit. `kept_away` is, by partition, what the next exclusion
+    list will do (see `Outcome`).
     """
 
     now: float
@@ -74,6 +79,8 @@ class Situation:
     in_flight: Mapping[Arm, int]
     usd_left: float | None = None
     seconds_left: float | None = None
+    requests_left: int | None = None
+    kept_away: Mapping[str, float] = field(default_factory=dict)
 
 
 class Policy(Protocol):

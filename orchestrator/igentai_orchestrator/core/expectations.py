@@ -7,7 +7,7 @@ earlier forecasts got wrong (`calibration`).
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
 
     from igentai_orchestrator.core.discovery import Arm
+
+
+FREED_MAX: Final = 3.0
+PARTS: Final = 6  # sub-categories that a split brings, about
 
 
 class Learned(NamedTuple):
@@ -41,10 +45,11 @@ class Expectations:
         self._ageing = Ageing()
         self._calibration = Calibration()
         self._guard = Guard(models)
-        self._lengths = AnswerLengths()
+        self._lengths = AnswerLengths(models)
         self._column: dict[str, int] = {}
         self._depth: list[int] = []
         self._asked: list[float] = []
+        self._kept_away: list[float] = []  # by column, mean over the answers so far
         self._before: list[float] = []
         self.nodes: list[str] = []
         self.grow()
@@ -56,8 +61,9 @@ class Expectations:
             self.nodes.append(node)
             self._depth.append(min(self._tree[node].depth, DEPTHS - 1))
             self._asked.append(0.0)
+            self._kept_away.append(0.0)
             self._before.append(0.0)
-            self._lengths.add_column()
+            self._lengths.add_column(self._depth[-1])
 
     def column(self, node: str) -> int | None:
         return self._column.get(node)
@@ -89,11 +95,13 @@ class Expectations:
         """By partition, 1 where it may be asked and 0 where it was retired."""
         return np.array([float(self._tree.askable(n)) for n in self.nodes])
 
-    def rates(self, in_flight: Mapping[Arm, int], *, hopeful: bool = True) -> tuple[Floats, Floats]:
+    def rates(
+        self, in_flight: Mapping[Arm, int], kept_away: Mapping[str, float] | None = None, *, hopeful: bool = True
+    ) -> tuple[Floats, Floats]:
         """(expected share of fresh attributes of the next answer, strength in draws) by arm.
 
         `hopeful` gives a partition that was never asked the benefit of the doubt: right for choosing, too much for a
-        forecast.
+        forecast. `kept_away` is what the next exclusion lists will do.
         """
         depth = np.array(self._depth)
         asked = np.array(self._asked)
@@ -101,7 +109,11 @@ class Expectations:
         exponent = self._ageing.exponent[depth]
         at_least_one = np.maximum(asked, 1.0)
         next_one = at_least_one + (asked >= 1.0)
-        factors = self._calibration.factors[own_bin(self._table.answers), partition_bin(asked)[None, :]]
+        answers = self._table.answers
+        short = self._lengths.exhausted(answers)
+        factors = self._calibration.factors[own_bin(answers), partition_bin(asked)[None, :], short]
+        if kept_away:
+            share = share * self._freed(np.array([kept_away.get(n, 0.0) for n in self.nodes]))[None, :]
         share = np.minimum(share * ((at_least_one / next_one) ** exponent)[None, :] * factors, 1.0)
         return share * ((next_one / (next_one + self._flying(in_flight))) ** exponent)[None, :], strength
 
@@ -110,32 +122,60 @@ class Expectations:
 
         Not so where its last answer was short: its parts hold less still.
         """
-        below = min(self._depth[column] + 1, DEPTHS - 1)
-        return float(self._fresh.mean[below]) > forecast and not self._lengths.short(column)
+        promised = forecast * float(self._lengths.factors[column])
+        return self.pays(self._depth[column] + 1, promised, PARTS) and not self._lengths.short(column)
 
-    def learn(self, row: int, node: str, numbers: Collection[int], usual: float) -> Learned:
-        """Take in one answer of model `row`, which usually names `usual` attributes."""
+    def pays(self, depth: int, promised: float, parts: int) -> bool:
+        """Whether the first answers about `parts` new partitions bring so much more than `promised` each that the
+        request which names them, and brings nothing itself, is earned back."""
+        return (self.promise(depth) - promised) * parts > promised
+
+    def promise(self, depth: int) -> float:
+        """Fresh attributes of the first answer about a partition of this depth, as a part of the longest answer."""
+        at = min(depth, DEPTHS - 1)
+        return float(self._fresh.mean[at] * self._lengths.first[at])
+
+    def untried(self, depth: int, in_flight: Mapping[Arm, int]) -> int:
+        """Partitions of this depth that nobody was asked about, or is being asked."""
+        flying = {node for _, node in in_flight}
+        return sum(
+            d == depth and not asked and node not in flying and self._tree.askable(node)
+            for d, asked, node in zip(self._depth, self._asked, self.nodes, strict=True)
+        )
+
+    def learn(self, row: int, node: str, numbers: Collection[int], full: float, kept_away: float = 0.0) -> Learned:
+        """Take in one answer of model `row`, which names `full` attributes where nothing limits it."""
         column = self._column[node]
         depth = self._depth[column]
-        own = int(own_bin(self._table.answers[row, column]))
-        partition = int(partition_bin(np.asarray(self._asked[column])))
-        raw = self._raw_forecast(row, column)
-        forecast = min(raw * float(self._calibration.factors[own, partition]), 1.0)
+        place = self._place(row, column)
+        raw = min(self._raw_forecast(row, column) * float(self._freed(np.array(kept_away), column)), 1.0)
+        forecast = min(raw * float(self._calibration.factors[place]), 1.0)
         once = distinct(numbers)
         named = len(once)
-        fresh = self._table.record(row, column, once, empty=usual)
+        fresh = self._table.record(row, column, once, empty=full)
         share = fresh / max(named, 1)
         self._asked[column] += 1.0
+        self._kept_away[column] += (kept_away - self._kept_away[column]) / self._asked[column]
         answers = int(self._asked[column])
         if answers == 1:
             self._fresh.learn(depth, share)
         self._ageing.learn(depth, answers, share, self._before[column])
         self._before[column] = share
-        self._lengths.learn(column, named, usual)
-        self._calibration.learn(own, partition, raw, share)
+        self._lengths.learn(row, column, named, full)
+        self._calibration.learn(place, raw, share)
         self._guard.learn(row, forecast, share)
         self._table.sweep(self._fresh.hopeful[np.array(self._depth)])
         return Learned(fresh, share)
+
+    def _freed(self, kept_away: Floats, column: int | None = None) -> Floats:
+        """Times as many fresh attributes as the lists of earlier answers made room for."""
+        before = np.array(self._kept_away) if column is None else np.array(self._kept_away[column])
+        return np.asarray(np.clip((1.0 - before) / (1.0 - kept_away), 1.0 / FREED_MAX, FREED_MAX))
+
+    def _place(self, row: int, column: int) -> tuple[int, int, int]:
+        answers = self._table.answers[row, column]
+        own, partition = int(own_bin(answers)), int(partition_bin(np.asarray(self._asked[column])))
+        return own, partition, int(self._lengths.exhausted(self._table.answers)[row, column])
 
     def _raw_forecast(self, row: int, column: int) -> float:
         """The forecast for one arm before calibration, from what is known now.

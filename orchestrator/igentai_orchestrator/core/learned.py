@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from igentai_orchestrator.core.calibration import InventionRates
-from igentai_orchestrator.core.costs import CostModel, Tariff
+from igentai_orchestrator.core.costs import CostModel, Tariff, filled
 from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
 from igentai_orchestrator.core.expectations import Expectations
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
@@ -33,7 +33,10 @@ PATIENCE_S: Final = 20.0
 ITEMS_PRIOR: Final = 30.0
 INVENTOR: Final = 0.3  # invented attributes per drawn one from which on a model is only probed
 PROBE_SHARE: Final = 0.02
-PROMPT_SHARE: Final = 0.2  # part of a request's cost that does not grow with its answer
+MORE_CATEGORIES: Final = 15  # that an answer brings when some are known, about
+PARTING: Final = 4  # answers in a row without anything fresh, after which every model is asked once more
+DEAREST: Final = 20.0  # times as dear as the cheapest: too dear to be asked only to get to know it
+FEW_UNTRIED: Final = 3  # categories not asked about yet, below which more are asked for
 NEXT_SHOWN: Final = 5
 
 
@@ -67,7 +70,9 @@ class LearnedPolicy:
         self._costs = CostModel(self._models, expected_cost or {}, self.tariff, items)
         self._shares = Shares(models)
         self._splits = Splits(tree, self._models)
-        self._introduced: set[str] = set()  # models that have been asked about the whole topic
+        self._introduced: set[str] = set()  # models that have been asked
+        self._barren = 0  # answers in a row that brought nothing fresh
+        self._parted: set[str] = set()  # models asked about the whole topic since
         self._verification = Verification(self._models) if verify and len(models) > 1 else None
         self._expectations = Expectations(len(models), tree)
         self._inventions = InventionRates(len(models))
@@ -87,22 +92,41 @@ class LearnedPolicy:
             due = self._verification.due(situation, self._by_cost(admitted))
             if due is not None:
                 return due
+        if self.tariff.optimise != "speed" and (found := self._introduction(situation, admitted)):
+            return found
         if self.tariff.optimise != "speed" and self._splits.opening(situation.now):
-            return self._introduction(situation, admitted)
+            return None
+        if self._barren >= PARTING and (found := self._parting(situation, admitted)):
+            return found
         return self._best(situation, rng, admitted)
 
     def _introduction(self, situation: Situation, admitted: Set[str]) -> Ask | None:
-        """While the first categories are on their way: one answer about the whole topic from each model, no more."""
+        """One answer about the whole topic from each model, before it is judged by what others left to it."""
+        cost = self._costs.per_answer()
         for model in self._by_cost(admitted):
-            if not situation.in_flight.get((model, ROOT), 0) and model not in self._introduced:
+            if cost[self._row[model]] > DEAREST * cost.min():
+                return None
+            flying = situation.in_flight.get((model, ROOT), 0) - self._splits.asking(model, situation.now)
+            if flying <= 0 and model not in self._introduced:
+                return Ask(model, ROOT, "list")
+        return None
+
+    def _parting(self, situation: Situation, admitted: Set[str]) -> Ask | None:
+        """Nothing comes any more: what each model would still say of the whole topic, before that is believed.
+
+        What only a dear model knows is not worth its price as long as cheap ones find anything, and would be missed.
+        """
+        cost = self._costs.per_answer()
+        for model in self._by_cost(admitted - self._parted):
+            if not situation.in_flight.get((model, ROOT), 0) and cost[self._row[model]] <= DEAREST * cost.min():
                 return Ask(model, ROOT, "list")
         return None
 
     def _best(self, situation: Situation, rng: Random, admitted: Set[str]) -> Ask | None:
-        share, strength = self._expectations.rates(situation.in_flight)
+        share, strength = self._expectations.rates(situation.in_flight, situation.kept_away)
         draw = np.random.Generator(np.random.Philox(key=rng.getrandbits(128)))
         sample = draw.standard_gamma(np.maximum(share * strength * PHI, 1e-3)) / (strength * PHI)
-        index = self._index(sample, self._cost_now(situation))
+        index = self._index(sample, *self._cost_now(situation))
         usable = np.array([m in situation.usable or m in admitted for m in self._models])
         ready = np.array([m in admitted for m in self._models])
         best = float(index[usable].max())
@@ -111,6 +135,8 @@ class LearnedPolicy:
         if self._waits(situation, best, float(index[row, column])):
             return None
         node, forecast = self._expectations.nodes[column], float(share[row, column])
+        if self._more_categories(situation, forecast * float(self._expectations.lengths[column])):
+            return Ask(self._splits.begin(ROOT, situation.now, self._by_cost(admitted)), ROOT, "split")
         if self._expectations.worth_splitting(column, forecast) and self._splits.wanted(
             node, self._expectations.asked(node), situation.now, arms=share.size
         ):
@@ -126,18 +152,38 @@ class LearnedPolicy:
             self._idle_since = situation.now
         return situation.now - self._idle_since < PATIENCE_S
 
-    def _cost_now(self, situation: Situation) -> Floats:
-        parallel = sum(situation.in_flight.values()) + 1
-        return self._costs.per_answer(situation.usd_left, situation.seconds_left, parallel)
+    def _more_categories(self, situation: Situation, promised: float) -> bool:
+        """Whether further categories of the topic promise more than the best that is known."""
+        few = self._expectations.untried(1, situation.in_flight) < FEW_UNTRIED
+        return few and self._expectations.pays(1, promised, MORE_CATEGORIES) and self._splits.more(situation.now)
 
-    def _index(self, share: Floats, cost: Floats) -> Floats:
+    def _cost_now(self, situation: Situation) -> tuple[Floats, float]:
+        """Cost of an average answer by model, and what a request costs besides.
+
+        Where requests are limited each of them has a price: its share of what is left, or, where money is not limited,
+        the mean price of a request. So what is found within a limit costs no more than asking all models in turn.
+        """
+        parallel = sum(situation.in_flight.values()) + 1
+        cost = self._costs.per_answer(situation.usd_left, situation.seconds_left, parallel)
+        left = situation.requests_left
+        if left is None or self.tariff.optimise != "cost":
+            return cost, 0.0
+        if situation.usd_left is None:
+            return cost, float(cost.mean())
+        if situation.seconds_left is None:
+            cost = cost / max(situation.usd_left, 1e-9)
+        return cost, 1.0 / max(left, 1)
+
+    def _index(self, share: Floats, cost: Floats, request: float = 0.0) -> Floats:
         """Worth of a request by arm: fresh and real attributes per unit of cost."""
-        by_model = self._expectations.kept * self._costs.items / cost * self._capped()
+        by_model = self._expectations.kept * self._costs.full * self._capped()
         length = self._expectations.lengths
-        if self.tariff.optimise != "requests":  # a short answer costs less, all but its prompt
-            length = length / (PROMPT_SHARE + (1.0 - PROMPT_SHARE) * length)
+        if self.tariff.optimise == "requests":
+            price = cost[:, None]
+        else:  # a short answer costs less, all but its prompt
+            price = (cost * self._costs.full_over_average)[:, None] * filled(length)[None, :] + request
         by_partition = length * self._expectations.live()
-        return np.asarray(self._inventions.worth(share) * by_model[:, None] * by_partition[None, :])
+        return np.asarray(self._inventions.worth(share) * by_model[:, None] * by_partition[None, :] / price)
 
     def _capped(self) -> Floats:
         """A model that mostly invents keeps a fiftieth of the requests, to notice if it mends."""
@@ -159,7 +205,7 @@ class LearnedPolicy:
         self._expectations.grow()
         self._shares.learn(outcome)
         self._costs.learn(self._row[outcome.model], outcome, len(distinct(outcome.numbers)))
-        if outcome.partition == ROOT and outcome.purpose == "list":
+        if outcome.purpose == "list":
             self._introduced.add(outcome.model)
         if outcome.purpose == "split":
             self._splits.learn(outcome)
@@ -170,7 +216,14 @@ class LearnedPolicy:
 
     def _learn_answer(self, outcome: Outcome) -> None:
         row = self._row[outcome.model]
-        learned = self._expectations.learn(row, outcome.partition, outcome.numbers, float(self._costs.items[row]))
+        if outcome.fresh:
+            self._barren = 0
+            self._parted.clear()
+        else:
+            self._barren += 1
+            self._parted |= {outcome.model} if outcome.partition == ROOT else set()
+        full = float(self._costs.full[row])
+        learned = self._expectations.learn(row, outcome.partition, outcome.numbers, full, outcome.kept_away)
         if self._verification is not None:
             self._verification.learn(outcome, learned.fresh, learned.share)
         self._learn_audit(outcome)

@@ -1,7 +1,7 @@
-"""How long answers about a partition are, against what the same model usually gives.
+"""How long answers about a partition are, against what the same model gives where nothing limits it.
 
 A partition with less in it than an answer holds gives short answers. That makes it worth less per request, and not
-worth splitting: its parts would be shorter still.
+worth splitting: its parts would be shorter still. A model that gave a short answer has said what it knows.
 """
 
 from __future__ import annotations
@@ -9,39 +9,65 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
+
+from igentai_orchestrator.core.ageing import DEPTHS
 
 if TYPE_CHECKING:
     from igentai_orchestrator.core.good_turing import Floats
 
-SHORT: Final = 0.85
-_STRENGTH: Final = 1.0  # in answers
+SHORT: Final = 0.9
+_PRIOR: Final = 1.0  # answers that the expectation of its depth counts for
 _FORGET: Final = 0.7
+_FORGET_DEPTH: Final = 0.95
 
 
 class AnswerLengths:
-    """Attributes named over attributes expected of the model, by column."""
+    """Attributes named over attributes that the model gives at most, by column. Rows are models."""
 
-    def __init__(self) -> None:
+    def __init__(self, models: int) -> None:
+        self._depth: list[int] = []
         self._named: list[float] = []
-        self._expected: list[float] = []
+        self._answers: list[float] = []
         self._last: list[float] = []
+        self._short = np.zeros((models, 16), bool)
+        self._first = np.ones((2, DEPTHS))  # by depth: sum and count of the first answers' lengths
 
-    def add_column(self) -> None:
-        self._named.append(_STRENGTH)
-        self._expected.append(_STRENGTH)
+    def add_column(self, depth: int) -> None:
+        if len(self._depth) == self._short.shape[1]:
+            self._short = np.concatenate([self._short, np.zeros_like(self._short)], axis=1)
+        self._depth.append(depth)
+        self._named.append(0.0)
+        self._answers.append(0.0)
         self._last.append(1.0)
 
-    def learn(self, column: int, named: int, expected: float) -> None:
-        """An answer named `named` where its model gives `expected` on average over all partitions."""
-        ratio = min(named / max(expected, 1.0), 2.0)
+    def learn(self, row: int, column: int, named: int, full: float) -> None:
+        """An answer named `named` where its model gives `full` if nothing limits it."""
+        ratio = min(named / max(full, 1.0), 1.0)
+        if not self._answers[column]:
+            depth = self._depth[column]
+            self._first[:, depth] = _FORGET_DEPTH * self._first[:, depth] + (ratio, 1.0)
         self._named[column] = _FORGET * self._named[column] + ratio
-        self._expected[column] = _FORGET * self._expected[column] + 1.0
+        self._answers[column] = _FORGET * self._answers[column] + 1.0
         self._last[column] = ratio
+        self._short[row, column] = ratio < SHORT
 
     def short(self, column: int) -> bool:
-        """Whether the last answer was much shorter than its model's usual."""
+        """Whether the last answer was much shorter than its model can give."""
         return self._last[column] < SHORT
+
+    def exhausted(self, answers: Floats) -> npt.NDArray[np.intp]:
+        """By arm, 1 where its last answer was short; where it has none yet, whether the partition's last one was."""
+        columns = np.array(self._last) < SHORT
+        return np.where(answers > 0.0, self._short[:, : len(self._last)], columns[None, :]).astype(np.intp)
+
+    @property
+    def first(self) -> Floats:
+        """By depth, the length of first answers."""
+        return np.asarray(self._first[0] / self._first[1])
 
     @property
     def factors(self) -> Floats:
-        return np.asarray(np.array(self._named) / np.array(self._expected))
+        """By column; what was never asked is expected to be as long as others of its depth were at first."""
+        expected = self.first[np.array(self._depth)]
+        return np.asarray((_PRIOR * expected + np.array(self._named)) / (_PRIOR + np.array(self._answers)))

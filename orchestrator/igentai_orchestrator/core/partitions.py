@@ -23,7 +23,7 @@ Kind: TypeAlias = Literal["topic", "category", "alphabet", "cluster"]
 State: TypeAlias = Literal["open", "split", "retired"]
 
 ROOT: Final = ""
-ROOT_CHILDREN_MAX: Final = 25
+ROOT_CHILDREN_MAX: Final = 150
 CHILDREN_MAX: Final = 8
 CHILDREN_MIN: Final = 3
 DEPTH_MAX: Final = 4

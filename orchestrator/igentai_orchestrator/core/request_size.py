@@ -12,7 +12,7 @@ LONGEST: Final = 60
 SHORTEST: Final = 10
 GROWTH: Final = 1.5
 COMPLETE: Final = 0.9
-STREAK: Final = 2
+STREAK: Final = 1
 
 
 class RequestSize:

@@ -75,22 +75,33 @@ class Saturation:
 
         A closed topic is done at once: its last finds are still among the last 30 when nothing comes any more.
         """
-        lately = sum(f for f, _ in self._last) / max(sum(c for _, c in self._last), 1e-12)
-        if self._barren < DROUGHT:
-            return lately
-        return min(lately, RULE_OF_THREE / max(self._barren_charge, 1e-12))
+        return self._recent(0)
 
-    def reached(self, forecast: float) -> str | None:
-        """Why the topic is done, in words, or None. Before 30 answers only if the last eight brought nothing."""
-        if self._answers < WINDOW and self._barren < DROUGHT:
+    def _recent(self, coming: int) -> float:
+        fresh, charge = sum(f for f, _ in self._last), sum(c for _, c in self._last)
+        more = coming * charge / max(len(self._last), 1)
+        lately = fresh / max(charge + more, 1e-12)
+        if self._barren + coming < DROUGHT:
+            return lately
+        return min(lately, RULE_OF_THREE / max(self._barren_charge + more, 1e-12))
+
+    def reached(self, forecast: float, coming: int = 0) -> str | None:
+        """Why the topic is done, in words, or None. Before 30 answers only if the last eight brought nothing.
+
+        `coming`: answers on their way, taken to bring nothing. Where that would settle it, nothing more need be asked
+        until they are in.
+        """
+        answers, barren = self._answers + coming, self._barren + coming
+        if answers < WINDOW and barren < DROUGHT:
             return None
-        if self._barren >= BARREN:
-            return f"the last {self._barren} answers brought nothing fresh"
-        x = (self._share if self._answers >= WINDOW else max(self._share, CLOSED_SHARE)) * self.initial
-        if self.recent >= x or forecast >= FORECAST_SLACK * x:
+        if barren >= BARREN:
+            return f"the last {barren} answers brought nothing fresh"
+        recent = self._recent(coming)
+        x = (self._share if answers >= WINDOW else max(self._share, CLOSED_SHARE)) * self.initial
+        if recent >= x or forecast >= FORECAST_SLACK * x:
             return None
         return (
-            f"the last {len(self._last)} answers brought at most {self.recent:.3g} fresh attributes per "
+            f"the last {len(self._last)} answers brought at most {recent:.3g} fresh attributes per "
             f"{self._tariff.unit} against {self.initial:.3g} at the start, and no more than {forecast:.3g} is expected "
             "of the next"
         )

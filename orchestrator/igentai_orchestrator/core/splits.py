@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Final
 
 from igentai_orchestrator.core.exclusion import LIST_MAX
-from igentai_orchestrator.core.partitions import ROOT, PartitionTree
+from igentai_orchestrator.core.partitions import CHILDREN_MIN, ROOT, PartitionTree
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 ROOT_SPLITS: Final = 2  # two models name different categories; their union covers more than either
 ATTEMPTS_MAX: Final = 3
+ROOT_TRIES_MAX: Final = 12  # answers that name categories of the whole topic
 ANSWERS_MIN: Final = 1.0  # answers about a partition before it may be split
 STALLED: Final = 0.1
 ARMS_MAX: Final = 12_000  # models × partitions; a decision stays below 2 ms
@@ -32,6 +33,7 @@ class Splits:
         self._tried: Counter[str] = Counter()
         self._root_tried: Counter[str] = Counter()
         self._pending: dict[tuple[str, str], float] = {}
+        self._brought = 0  # categories that the last answer about the whole topic added
 
     def first(self, situation: Situation, by_cost: Sequence[str]) -> str | None:
         """The model to ask now for categories of the whole topic, or None if that is done or under way."""
@@ -71,6 +73,20 @@ class Splits:
             return False
         return all(n != node or now - at >= _PENDING_S for (n, _), at in self._pending.items())
 
+    def asking(self, model: str, now: float) -> bool:
+        """Whether `model` is naming categories of the whole topic at the moment."""
+        at = self._pending.get((ROOT, model))
+        return at is not None and now - at < _PENDING_S
+
+    def more(self, now: float) -> bool:
+        """Whether to ask for further categories of the topic: as long as each answer adds some."""
+        root = self._tree[ROOT]
+        if not root.children or not root.splittable or self._tree[root.children[0]].kind != "category":
+            return False
+        if self._brought < CHILDREN_MIN or sum(self._root_tried.values()) >= ROOT_TRIES_MAX:
+            return False
+        return all(n != ROOT or now - at >= _PENDING_S for (n, _), at in self._pending.items())
+
     def begin(self, node: str, now: float, by_cost: Sequence[str]) -> str:
         """Note that `node` is being split by the model returned: the cheapest one."""
         model = by_cost[min(self._tried[node], len(by_cost) - 1)]  # after a failure, the next
@@ -83,6 +99,7 @@ class Splits:
             self._tried[outcome.partition] += 1
             return
         self._root_tried[outcome.model] += 1
+        self._brought = len(outcome.children)
         if outcome.ok:
             self._done.add(outcome.model)
 

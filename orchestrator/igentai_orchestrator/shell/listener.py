@@ -345,10 +345,8 @@ def _fact(link: int, message: Message) -> Fact:
     """What a proven producer's message means.
 
     Raises:
-        ProtocolError: it is none that a producer sends after Hello, or says what cannot be.
+        ProtocolError: it is none that a producer sends after Hello.
     """
-    if isinstance(message, AttributeBatch | KnownAnswer | RequestFailed) and message.seq < 1:
-        raise ProtocolError("an answer has an impossible number")
     match message:
         case AttributeBatch():
             return AnswerArrived(link, message)

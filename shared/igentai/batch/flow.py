@@ -7,7 +7,6 @@ the item's fields filled in, or the item itself as `{item}`.
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sized
 from dataclasses import dataclass
@@ -42,7 +41,7 @@ def map(  # noqa: A001 - the name users know; called as igentai.map
     >>> asyncio.run(main())
     [('rivers', True), ('lakes', True)]
     """
-    return _each(items, prompt, plan_of(asking))
+    return ask_about(items, prompt, plan_of(asking))
 
 
 def process_stream(
@@ -66,7 +65,7 @@ def process_stream(
     """
     if window is not None:
         asking["max_concurrency"] = window
-    return _each(items, prompt, plan_of(asking), mark_rest=False)
+    return ask_about(items, prompt, plan_of(asking), mark_rest=False)
 
 
 async def take(answers: AsyncIterable[T], n: int) -> AsyncGenerator[T, None]:
@@ -115,7 +114,7 @@ async def filter_map(
         query = as_query(_worded(prompt, item))
         return with_prompt(query, f"{query.prompt}\n\n{ASK_YES_OR_NO}") if usual else query
 
-    answers = _each(items, question, plan_of(asking))
+    answers = ask_about(items, question, plan_of(asking))
     try:
         async for item, result in answers:
             said = verdict(result.text, yes, no) if result.ok else None
@@ -123,123 +122,6 @@ async def filter_map(
                 yield item
             elif said is None and on_unclear is not None:
                 on_unclear(item, result)
-    finally:
-        await answers.aclose()
-
-
-async def batch_process(
-    items: Source[T],
-    prompt: Wording[T],
-    *,
-    batch_size: int = 10,
-    on_batch: Callable[[list[tuple[T, Result]]], object] | None = None,
-    **asking: Unpack[Asking],
-) -> AsyncGenerator[tuple[T, Result], None]:
-    """As `map`, batch after batch: the next begins when one is answered and `on_batch` has returned.
-
-    Args:
-        batch_size: items in a batch.
-        on_batch: called with each batch of (item, result), for instance to store it.
-
-    The limits hold across batches; unless said otherwise a batch is asked all at once.
-
-    >>> import asyncio
-    >>> async def main():
-    ...     sizes = []
-    ...     async for item, result in batch_process(
-    ...             range(5), "List 2 of {item}", batch_size=2, on_batch=lambda batch: sizes.append(len(batch)),
-    ...             provider="simulated:small"):
-    ...         assert result.ok
-    ...     return sizes
-    >>> asyncio.run(main())
-    [2, 2, 1]
-    """
-    if batch_size < 1:
-        raise UsageError(f"batch_size must be 1 or more, not {batch_size}")
-    asking.setdefault("max_concurrency", batch_size)
-    gate = _BatchGate(items, batch_size)
-    answers = _each(gate.items(), prompt, plan_of(asking))
-    batch: list[tuple[T, Result]] = []
-    try:
-        async for answer in answers:
-            batch.append(answer)
-            if len(batch) < batch_size and not gate.is_last(len(batch)):
-                continue
-            if on_batch is not None:
-                on_batch(batch)
-            done, batch = batch, []
-            for each in done:
-                yield each
-            gate.open()
-        if batch:
-            if on_batch is not None:
-                on_batch(batch)
-            for each in batch:
-                yield each
-    finally:
-        await answers.aclose()
-
-
-class _BatchGate(Generic[T]):
-    """Lets a batch's worth of items through, then none until it is opened again."""
-
-    def __init__(self, items: Source[T], size: int) -> None:
-        self._source, self._size = items, size
-        self._left = size
-        self._opened = asyncio.Event()
-        self._ended_after: int | None = None  # items of the last batch, when the source has ended
-
-    async def items(self) -> AsyncGenerator[T, None]:
-        async for item in _asynchronous(self._source):
-            while not self._left:
-                self._opened.clear()
-                await self._opened.wait()
-            self._left -= 1
-            yield item
-        self._ended_after = self._size - self._left
-
-    def is_last(self, answered: int) -> bool:
-        return self._ended_after is not None and answered == self._ended_after
-
-    def open(self) -> None:
-        self._left = self._size
-        self._opened.set()
-
-
-async def windowed_analysis(
-    items: Source[T],
-    prompt: str | Callable[[list[T]], Prompt] = "Analyse trends in:\n{items}",
-    *,
-    window_size: int = 100,
-    overlap: int = 10,
-    **asking: Unpack[Asking],
-) -> AsyncGenerator[tuple[list[T], Result], None]:
-    """Ask about windows of a stream that overlap; gives (window, result) in order.
-
-    Args:
-        prompt: a function from a window to a prompt, or a template with `{items}`: the items, one a line.
-        window_size: items in a window. The last may be shorter.
-        overlap: items that a window shares with the one before; fewer than `window_size`.
-
-    >>> import asyncio
-    >>> async def main():
-    ...     return [(window, r.ok) async for window, r in windowed_analysis(
-    ...         range(7), window_size=4, overlap=1, provider="simulated:small")]
-    >>> asyncio.run(main())
-    [([0, 1, 2, 3], True), ([3, 4, 5, 6], True)]
-    """
-    if not 0 <= overlap < window_size:
-        raise UsageError(f"overlap must be from 0 to {window_size - 1}, not {overlap}")
-
-    def question(window: list[T]) -> Prompt:
-        if callable(prompt):
-            return prompt(window)
-        return filled(prompt, {"items": "\n".join(str(item) for item in window)})
-
-    answers = _each(_windows(items, window_size, overlap), question, plan_of(asking))
-    try:
-        async for answer in answers:
-            yield answer
     finally:
         await answers.aclose()
 
@@ -272,12 +154,12 @@ async def process_with_retry(
     if rounds < 1:
         raise UsageError(f"rounds must be 1 or more, not {rounds}")
     plan = plan_of(asking)
-    answers = {n: pair async for n, pair in _numbered(_each(items, prompt, plan))}
+    answers = {n: pair async for n, pair in _numbered(ask_about(items, prompt, plan))}
     for _ in range(rounds - 1):
         failed = [(n, item) for n, (item, result) in answers.items() if not result.ok]
         if not failed:
             break
-        again = _each([item for _, item in failed], prompt, plan)
+        again = ask_about([item for _, item in failed], prompt, plan)
         async for place, pair in _numbered(again):
             answers[failed[place][0]] = pair
     return Processed(
@@ -289,9 +171,10 @@ async def process_with_retry(
 # -- what they share ----------------------------------------------------------------------------------------------
 
 
-async def _each(
+async def ask_about(
     items: Source[T], prompt: Wording[T], plan: Plan, *, mark_rest: bool = True
 ) -> AsyncGenerator[tuple[T, Result], None]:
+    """(item, result) in order; see `igentai.batch.running.Batch` for `mark_rest`."""
     under_way: deque[T] = deque()  # in order, as the results are; as many as the batch holds
     total = len(items) if isinstance(items, Sized) else None
     results = results_of(_prompts(items, prompt, under_way), plan, mark_rest=mark_rest, total=total)
@@ -326,29 +209,6 @@ async def _prompts_asynchronous(
 
 def _worded(prompt: Wording[T], item: T) -> Prompt:
     return prompt(item) if callable(prompt) else filled(prompt, item)
-
-
-async def _asynchronous(items: Source[T]) -> AsyncGenerator[T, None]:
-    if isinstance(items, AsyncIterable):
-        async for item in items:
-            yield item
-    else:
-        for item in items:
-            yield item
-
-
-async def _windows(items: Source[T], size: int, overlap: int) -> AsyncGenerator[list[T], None]:
-    window: list[T] = []
-    fresh = 0  # items of `window` that no window has had
-    async for item in _asynchronous(items):
-        window.append(item)
-        fresh += 1
-        if len(window) == size:
-            yield window
-            window = window[size - overlap :]
-            fresh = 0
-    if fresh:
-        yield window
 
 
 async def _numbered(

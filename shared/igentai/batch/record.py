@@ -12,8 +12,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from igentai.batch.flight import Flight
     from igentai.batch.result import Result
-    from igentai.batch.schedule import Flight
     from igentai.errors import ProviderError
 
 _LOGGER: Final = logging.getLogger("igentai.batch")

@@ -66,6 +66,13 @@ class Result:
         return self.error is None
 
 
+def failed_result(
+    index: int, identity: Identity, failure: Failure, attempts: int = 0, provider: str = "", model: str = ""
+) -> Result:
+    """The result of a prompt that has no answer."""
+    return Result(index, identity, "", failure, None, 0.0, attempts, provider, model, 0)
+
+
 def as_row(result: Result) -> dict[str, Any]:
     """The row of an output file."""
     usage, error = result.usage, result.error

@@ -13,57 +13,31 @@ from __future__ import annotations
 import heapq
 import math
 from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
 from igentai.batch.access import Access
-from igentai.batch.request import Query, call_of
-from igentai.batch.result import BROKE_OFF, BUDGET, STOPPED, Failure, Result, Usage
+from igentai.batch.appraisal import Appraisal, cost_unknown
+from igentai.batch.flight import Asking, Flight
+from igentai.batch.request import call_of
+from igentai.batch.result import BROKE_OFF, BUDGET, STOPPED, Failure, Result, Usage, failed_result
 from igentai.batch.retrying import again
 from igentai.budget import Budget
 from igentai.errors import FailureKind, ProviderError
-from igentai.prices import PriceTable
 from igentai.retry import GiveUp, ProviderOut
-from igentai.tokens import TokenRatio, estimate_messages
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
     from igentai.batch.options import Options
+    from igentai.batch.request import Query
     from igentai.batch.route import Route
-    from igentai.limits import Reservation
     from igentai.providers.base import Call, Reply
 
 LONGEST_REFUSED_S: Final = 600.0
 """A prompt that has met nothing but 429s for so long is given up."""
-
-
-@dataclass(slots=True)
-class Asking:
-    """One prompt on its way. `attempts` counts calls, `tries` those that were not turned away with a 429."""
-
-    index: int
-    query: Query
-    attempts: int = 0
-    tries: int = 0
-    failed_on: frozenset[str] = frozenset()
-    refused_since: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Flight:
-    """One call under way. `place` is that of its route."""
-
-    number: int
-    asking: Asking = field(repr=False)
-    place: int
-    call: Call = field(repr=False)
-    taken: Reservation
-    sent_at: float
-    tokens_in: int
-    bound_usd: float
 
 
 class Schedule:
@@ -79,11 +53,8 @@ class Schedule:
         self._routes = tuple(routes)
         self._options = options
         self._rng = rng
-        self._prices = PriceTable(options.prices)
-        self._ratios = TokenRatio()
+        self._appraisal = Appraisal(self._routes, options)
         self.budget = Budget(options.budget_usd, options.spent_usd)
-        limited = options.tokens_per_minute is not None or any(r.tokens_per_minute for r in routes)
-        self._counts_tokens = limited or options.budget_usd is not None
         self.accesses: dict[str, Access] = {}
         for route in routes:
             self.accesses.setdefault(route.provider, Access(route, options, rng))
@@ -134,7 +105,7 @@ class Schedule:
     @property
     def unpriced(self) -> str | None:
         """The first route whose price nobody knows, as `provider:model`; None where all are known."""
-        return next((r.key for r in self._routes if self._prices.price(r.provider, r.model) is None), None)
+        return self._appraisal.unpriced
 
     def take_finals(self) -> list[Result]:
         """Results that came to be without a call; each is given out once."""
@@ -185,14 +156,7 @@ class Schedule:
         route, asking = self._routes[flight.place], flight.asking
         access = self.accesses[route.provider]
         access.answered(now, flight.number, flight.taken, reply.tokens_in + reply.tokens_out)
-        if reply.usage_reported and flight.tokens_in:
-            ratio = max(self._ratios.ratio(route.key), 1e-6)
-            self._ratios.observe(route.key, round(flight.tokens_in / ratio), reply.tokens_in)
-        cost = reply.cost_usd
-        if cost is None:
-            cost = self._prices.cost(
-                route.provider, route.model, reply.tokens_in, reply.tokens_out, reply.tokens_cached
-            )
+        cost = self._appraisal.cost(route, reply, flight.tokens_in)
         self.budget.settle(flight.number, cost if cost is not None else 0.0)
         error = None
         if reply.finish == "cut":
@@ -235,7 +199,10 @@ class Schedule:
             failure = Failure(error.kind.value, error.detail, error.status)
             self._stop_at(asking, failure)
             took = round((now - flight.sent_at) * 1000)
-            return replace(self._made(asking, failure, route), latency_ms=took)
+            return replace(
+                failed_result(asking.index, asking.query.id, failure, asking.attempts, route.provider, route.model),
+                latency_ms=took,
+            )
         asking.failed_on |= {route.key}
         after_s = 0.0 if isinstance(verdict, ProviderOut) else getattr(verdict, "after_s", 0.0)
         elsewhere = any(
@@ -276,13 +243,13 @@ class Schedule:
             route = self._routes[place]
             access = self.accesses[route.provider]
             call = call_of(asking.query, route.model, self._options)
-            tokens_in = self._tokens_in(route.key, call)
+            tokens_in = self._appraisal.tokens_in(route, call)
             tokens = tokens_in + call.max_tokens
             too_large = access.too_large(tokens)
             if too_large is not None:
                 reasons.append((FailureKind.REFUSED.value, too_large))
                 continue
-            bound = self._bound(route, call)
+            bound = self._appraisal.bound_usd(route, call)
             if not self.budget.can(bound):
                 reasons.append(
                     (BUDGET, f"it could cost ${bound:.6f}, and ${self.budget.left:.6f} of the budget is left")
@@ -312,9 +279,9 @@ class Schedule:
         if access.out_for(route.model) is not None:
             return math.inf
         call = call_of(asking.query, route.model, self._options)
-        if not self.budget.can(self._bound(route, call)):
+        if not self.budget.can(self._appraisal.bound_usd(route, call)):
             return math.inf
-        return access.wait_s(now, self._tokens_in(route.key, call) + call.max_tokens)
+        return access.wait_s(now, self._appraisal.tokens_in(route, call) + call.max_tokens)
 
     def _usable(self, route: Route, now: float) -> bool:
         access = self.accesses[route.provider]
@@ -324,18 +291,6 @@ class Schedule:
             access.put_out(FailureKind.TIMEOUT.value, f"{reason}: check its address and the network, then run again")
             return False
         return True
-
-    def _tokens_in(self, key: str, call: Call) -> int:
-        """What the prompt counts against the tokens a minute; a cheap figure where nothing depends on it."""
-        if not self._counts_tokens:
-            return 0
-        return math.ceil(estimate_messages(call.messages) * self._ratios.ratio(key))
-
-    def _bound(self, route: Route, call: Call) -> float:
-        if self.budget.limit is None:
-            return 0.0
-        tokens_in = self._ratios.upper_bound(route.key, call.messages)
-        return self._prices.upper_bound(route.provider, route.model, tokens_in, call.max_tokens) or 0.0
 
     def _drop_front(self, retried: bool) -> None:
         if retried:
@@ -355,28 +310,8 @@ class Schedule:
         failure = Failure(kind, reason)
         if kind != STOPPED:
             self._stop_at(asking, failure)
-        return self._made(asking, failure, None)
-
-    def _made(self, asking: Asking, failure: Failure, route: Route | None) -> Result:
-        return Result(
-            index=asking.index,
-            id=asking.query.id,
-            text="",
-            error=failure,
-            usage=None,
-            cost_usd=0.0,
-            attempts=asking.attempts,
-            provider=route.provider if route else "",
-            model=route.model if route else "",
-            latency_ms=0,
-        )
+        return failed_result(asking.index, asking.query.id, failure, asking.attempts)
 
     def _stop_at(self, asking: Asking, failure: Failure) -> None:
         if self._options.fail_fast and self.stopped is None:
             self.stopped = f"not asked to the end: number {asking.index} failed ({failure.kind}) and fail_fast was said"
-
-
-def cost_unknown(error: ProviderError) -> bool:
-    """Whether a failed call may have been billed. A refusal by status costs nothing."""
-    refused = error.status is not None and not 200 <= error.status < 300
-    return not refused and error.kind in (FailureKind.TIMEOUT, FailureKind.RESET, FailureKind.GARBAGE)

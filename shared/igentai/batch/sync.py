@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from igentai.batch import flow, query, templates
+from igentai.batch import flow, query, templates, windows
 from igentai.errors import UsageError
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def batch_process(
     **asking: Unpack[Asking],
 ) -> Iterator[tuple[T, Result]]:
     """See `igentai.batch_process`."""
-    return _iterated(lambda: flow.batch_process(items, prompt, batch_size=batch_size, on_batch=on_batch, **asking))
+    return _iterated(lambda: windows.batch_process(items, prompt, batch_size=batch_size, on_batch=on_batch, **asking))
 
 
 def process_stream(
@@ -102,7 +102,9 @@ def windowed_analysis(
     **asking: Unpack[Asking],
 ) -> Iterator[tuple[list[T], Result]]:
     """See `igentai.windowed_analysis`."""
-    return _iterated(lambda: flow.windowed_analysis(items, prompt, window_size=window_size, overlap=overlap, **asking))
+    return _iterated(
+        lambda: windows.windowed_analysis(items, prompt, window_size=window_size, overlap=overlap, **asking)
+    )
 
 
 def process_with_retry(

@@ -55,7 +55,7 @@ class ProviderSpec:
     name: str
     kind: str
     key: Secret | None = None
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)  # people put keys into it
     stream: bool = True
     connections: int = 128
     more_keys: tuple[Secret, ...] = ()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from igentai.errors import FailureKind, ProviderError
+from igentai.messages import MAX_COST_USD, MAX_COUNT
 from igentai.providers.base import Call, Finish, Reply
 from igentai.providers.faults import error_body, http_fault, stream_fault
 from igentai.providers.rate_headers import rate_headers
@@ -94,8 +95,9 @@ def _unsaid_finish(exchange: Exchange, error: Exception | None) -> Finish:
 
 def _reply(draft: Draft, finish: Finish, exchange: Exchange, about: Circumstances) -> Reply:
     text = draft.text
-    tokens_in = draft.tokens_in if draft.tokens_in is not None else estimate_messages(about.call.messages)
-    tokens_out, reported = draft.tokens_out, draft.tokens_in is not None and draft.tokens_out is not None
+    said_in, tokens_out = _count(draft.tokens_in), _count(draft.tokens_out)
+    tokens_in = said_in if said_in is not None else estimate_messages(about.call.messages)
+    reported = said_in is not None and tokens_out is not None
     if draft.finish is None and finish == "cut":
         # Usage that comes with each piece lags behind the text that came with it.
         tokens_out, reported = max(tokens_out or 0, estimate(text)), False
@@ -105,12 +107,21 @@ def _reply(draft: Draft, finish: Finish, exchange: Exchange, about: Circumstance
         finish=finish,
         tokens_in=tokens_in,
         tokens_out=tokens_out if tokens_out is not None else estimate(text),
-        tokens_cached=min(draft.tokens_cached, tokens_in),
+        tokens_cached=min(_count(draft.tokens_cached) or 0, tokens_in),
         usage_reported=reported,
-        cost_usd=draft.cost_usd,
+        cost_usd=_cost(draft.cost_usd),
         latency_ms=about.latency_ms,
         limits=rate_headers(exchange.headers, about.now),
     )
+
+
+def _count(said: object) -> int | None:
+    """A count of tokens as a server said it, None where it is none: servers write what they like, SDKs pass it on."""
+    return said if type(said) is int and 0 <= said <= MAX_COUNT else None
+
+
+def _cost(said: float | None) -> float | None:
+    return said if said is not None and 0.0 <= said <= MAX_COST_USD else None
 
 
 def _fault(exchange: Exchange, error: Exception | None, about: Circumstances) -> Exception:

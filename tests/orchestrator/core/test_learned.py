@@ -148,11 +148,14 @@ class Market:
     def number(self, item: object) -> int:
         return self.numbers.setdefault(item, len(self.numbers) + 1)
 
-    def step(self, *, repeats: str | None = None, invents: str | None = None, usd: float = 0.01) -> Ask:
+    def step(
+        self, *, repeats: str | None = None, invents: str | None = None, usd: float | dict[str, float] = 0.01
+    ) -> Ask:
         ask = self.policy.choose(now(at=1000.0 * self.answers), self.rng)
         assert ask is not None
         self.answers += 1
         self.asked.append(ask)
+        usd = usd[ask.model] if isinstance(usd, dict) else usd
         if ask.purpose == "split":
             self.policy.learn(Outcome(self.answers, ask.model, ask.partition, "split", True, (), 0, usd, 1.0))
             return ask
@@ -193,8 +196,9 @@ def test_a_model_that_only_repeats_is_left_alone() -> None:
 
 
 def test_two_equal_models_share_the_work() -> None:
-    market = Market(build(2, cost=dict.fromkeys(KEYS, 0.01)))
-    assert 0.35 <= share_of(market, "p:a", 400) <= 0.65
+    markets = [Market(build(2, cost=dict.fromkeys(KEYS, 0.01)), seed) for seed in range(6)]
+    shares = [share_of(market, "p:a", 150) for market in markets]
+    assert 0.35 <= sum(shares) / len(shares) <= 0.65, "in one run luck decides for one of them"
 
 
 def test_a_model_whose_finds_do_not_exist_is_found_out() -> None:
@@ -215,7 +219,7 @@ def test_without_prices_requests_are_saved() -> None:
 def test_a_free_model_is_preferred_to_a_paid_one_of_the_same_yield() -> None:
     market = Market(build(2, cost={"p:a": 0.0, "p:b": 0.01}))
     for _ in range(60):
-        market.step(usd=0.0)
+        market.step(usd={"p:a": 0.0, "p:b": 0.01})
     assert market.policy.shares()["p:a"] > 0.8
 
 

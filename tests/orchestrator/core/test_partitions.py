@@ -41,8 +41,10 @@ def test_a_second_reply_adds_what_the_first_did_not_have() -> None:
 
 def test_there_is_a_bound_on_children() -> None:
     tree = PartitionTree("auto", topic="Paris")
-    assert len(tree.open("", [f"kind {chr(65 + i)}x" for i in range(26)] + ["one more thing"])) == 25
-    assert len(tree.open("kind Ax", [f"sub {chr(65 + i)}x" for i in range(20)])) == 8
+    labels = [f"kind {chr(65 + i)}{chr(65 + j)}x" for i in range(26) for j in range(7)]
+    assert len(tree.open("", labels[:100])) == 100
+    assert len(tree.open("", labels)) == 50, "150 in all"
+    assert len(tree.open("kind AAx", [f"sub {chr(65 + i)}x" for i in range(20)])) == 8
 
 
 def test_modes() -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 from tests.shared.batch.made_up import fault, options, reply, route
 
+from igentai.batch.flight import Flight
 from igentai.batch.options import Rate
 from igentai.batch.request import Query
 from igentai.batch.result import Result
-from igentai.batch.schedule import Flight, Schedule
+from igentai.batch.schedule import Schedule
 from igentai.errors import FailureKind
 from igentai.prices import Price
 

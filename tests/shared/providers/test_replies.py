@@ -88,7 +88,7 @@ async def test_limits_are_read_from_the_headers() -> None:
     async with connected("openai", rpm=60) as pair:
         limits = (await pair.ask()).limits
     assert (limits.requests_limit, limits.requests_remaining, limits.requests_reset_s) == (60, 59, 360.0)
-    assert (limits.tokens_limit, limits.tokens_remaining, limits.tokens_reset_s) == (150_000, 149_984, 0.02)
+    assert (limits.tokens_limit, limits.tokens_remaining, limits.tokens_reset_s) == (150_000_000, 149_984_000, 0.02)
     async with connected("anthropic", rpm=60) as pair:
         limits = (await pair.ask()).limits
     assert (limits.requests_limit, limits.requests_remaining, limits.tokens_reset_s) == (60, 59, 0.0)
@@ -199,3 +199,25 @@ async def test_cost_and_cached_tokens_that_compatible_servers_report() -> None:
             pair.double.api.extra_usage = usage  # type: ignore[attr-defined]  # of the OpenAI double
             reply = await pair.ask()
         assert (reply.cost_usd, reply.tokens_in, reply.tokens_cached) == (0.00123, 100, 64)
+
+
+@pytest.mark.parametrize(
+    "usage",
+    [
+        {"prompt_tokens": -3, "completion_tokens": 5, "cost": -0.5},
+        {"prompt_tokens": 2**60, "completion_tokens": -1, "cost": 1e300},
+        {"prompt_tokens": "12", "completion_tokens": 4.5, "cost": "free"},
+        {"prompt_tokens": None, "completion_tokens": True, "prompt_cache_hit_tokens": -8},
+    ],
+)
+async def test_counts_that_cannot_be_are_as_good_as_none(usage: dict[str, Any]) -> None:
+    """Budgets add them up, so a server that counts wrongly must not bring the daemon down."""
+    for stream in (True, False):
+        async with connected("openai", stream=stream) as pair:
+            pair.double.api.extra_usage = usage  # type: ignore[attr-defined]  # of the OpenAI double
+            reply = await pair.ask()
+        assert reply.text
+        assert reply.cost_usd is None
+        assert not reply.usage_reported
+        assert 0 <= reply.tokens_cached <= reply.tokens_in < 10_000
+        assert 0 <= reply.tokens_out < 10_000

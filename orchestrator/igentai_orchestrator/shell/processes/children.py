@@ -29,7 +29,7 @@ REAP_S: Final = 2.0
 MOST_WANTED: Final = 1024  # children ordered and not started yet
 
 # A child has no business with keys (it gets them by its pipe), nor with this process's own tie to systemd.
-_WITHHELD_SUFFIXES: Final = ("_API_KEY", "_AUTH_TOKEN", "_SECRET", "_PASSWORD")
+_WITHHELD_SUFFIXES: Final = ("_API_KEY", "_TOKEN", "_SECRET", "_PASSWORD")
 _WITHHELD: Final = frozenset({"NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID"})
 _SIGNALS: Final = {"terminate": signal.SIGTERM, "abort": signal.SIGABRT, "kill": signal.SIGKILL}
 
@@ -79,6 +79,8 @@ class Processes:
         dispatch: given ProducerSpawned, SpawnFailed and ProducerExited, on the event loop.
         log: structlog-like; gets the children's own lines too.
         python: the interpreter that runs producers.
+
+    `withheld` are the environment variables that no child may see, beside those whose names say that they hold a key.
     """
 
     def __init__(self, dispatch: Callable[[Fact], None], *, log: Any, python: str = sys.executable) -> None:
@@ -89,6 +91,7 @@ class Processes:
         self._started: asyncio.Queue[_Child] = asyncio.Queue(MOST_WANTED)
         self._children: dict[int, _Child] = {}
         self._killed = False
+        self.withheld: frozenset[str] = frozenset()
 
     def spawn(self, slot: int, address: str, handover: bytes) -> None:
         """Have a producer started for `slot`, to connect to `address` (HOST:PORT); `watch` does it.
@@ -211,7 +214,7 @@ class Processes:
             stderr=subprocess.STDOUT if stdout is None else subprocess.PIPE,
             pass_fds=pass_fds,
             start_new_session=True,
-            env=_environment(os.environ),
+            env=_environment(os.environ, self.withheld),
         )
         child = _Child(name, process, -1, slot)
         try:
@@ -276,10 +279,10 @@ class Processes:
         getattr(self._log, level)(event, **{**said, **keys})
 
 
-def _environment(own: Mapping[str, str]) -> dict[str, str]:
+def _environment(own: Mapping[str, str], withheld: frozenset[str]) -> dict[str, str]:
     """What a child inherits of the environment: all but keys and the tie to systemd."""
     return {
         name: value
         for name, value in own.items()
-        if name not in _WITHHELD and not name.upper().endswith(_WITHHELD_SUFFIXES)
+        if name not in _WITHHELD and name not in withheld and not name.upper().endswith(_WITHHELD_SUFFIXES)
     }
