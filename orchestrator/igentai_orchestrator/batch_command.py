@@ -74,7 +74,7 @@ RetryOn = Annotated[
 RetryDelay = Annotated[
     float | None, typer.Option(min=0.0, metavar="S", help="First delay; it doubles.", rich_help_panel=FAILURES)
 ]
-Retries = Annotated[int | None, typer.Option(min=0, help="Further tries. [default: 3]", rich_help_panel=FAILURES)]
+Retries = Annotated[int | None, typer.Option(min=0, help="Further tries. [default: 5]", rich_help_panel=FAILURES)]
 Timeout = Annotated[
     float | None, typer.Option(metavar="S", help="For one attempt. [default: 60]", rich_help_panel=FAILURES)
 ]

@@ -34,6 +34,7 @@ def main() -> None:
     flags.add_argument("sections", nargs="*", default=["side", "faults", "kill", "speed"])
     flags.add_argument("--prompts", type=int, default=1000)
     flags.add_argument("--lines", type=int, default=1_000_000)
+    flags.add_argument("--only", choices=PEERS, help="one client alone")
     flags.add_argument("--runs", type=int, default=3, help="of which the median is shown")
     said = flags.parse_args()
     for section in said.sections:
@@ -70,6 +71,7 @@ def contend(name: str, prompts: int, n: int, *flags: str, warm: bool = False) ->
         except subprocess.TimeoutExpired:
             return {"missing": f"not done after {PATIENCE_S} s"}
         wall = time.perf_counter() - began
+    sys.stderr.write(done.stderr if name == "igentai" else "")  # every row lost says why
     if done.returncode:
         return {"missing": "failed: " + done.stderr.strip().split("\n")[-1]}
     return {"wall_s": wall, **json.loads(done.stdout.strip().split("\n")[-1])}
@@ -93,14 +95,17 @@ def faults(said: argparse.Namespace) -> None:
 
 def _table(said: argparse.Namespace, n: int, *flags: str) -> None:
     print(f"{'':16} {'active':>8} {'wall':>8} {'CPU':>8} {'memory':>9} {'right, in order':>16}")
-    for name in PEERS:
-        run = median([contend(name, said.prompts, n, *flags, "--seed", str(seed)) for seed in range(said.runs)])
+    for name in [said.only] if said.only else PEERS:
+        runs = [contend(name, said.prompts, n, *flags, "--seed", str(seed)) for seed in range(said.runs)]
+        run = median(runs)
+        actives, rights = ([r[key] for r in runs if key in r] for key in ("active_s", "right"))
         if "missing" in run:
             print(f"{name:16} {run['missing']}")
             continue
         print(
             f"{name:16} {run['active_s']:6.2f} s {run['wall_s']:6.2f} s {run['cpu_s']:6.2f} s "
             f"{run['rss_mb']:6.0f} MB {run['right']:>9}/{said.prompts}"
+            f"   (active {min(actives):.2f} to {max(actives):.2f} s, least right {min(rights)})"
         )
 
 

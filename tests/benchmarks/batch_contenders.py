@@ -27,6 +27,9 @@ def igentai(url: str, prompts: list[str], n: int) -> Callable[[], Any]:
 
     async def run() -> list[str]:
         results = await query_parallel(prompts, provider=route, max_concurrency=n, max_tokens=64)
+        for result in results:
+            if result.error is not None:
+                print(f"{result.index}: {result.error} after {result.attempts} calls", file=sys.stderr)
         return [result.text for result in results]
 
     return lambda: uvloop.run(run())

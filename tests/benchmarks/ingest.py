@@ -4,9 +4,9 @@
 
 The orchestrator is the real one (listener, desk with the learned policy, archive with ledger and output.txt) in a
 process of its own; eight connections from another process prove themselves and send answers, half of whose
-attributes are repeats, with eight unacknowledged at most, as producers do. The rate is attributes over CPU seconds (user + system,
-all threads) from before the first connection to the last acknowledgement. All figures are of one run, one after
-the other.
+attributes are repeats, with eight unacknowledged at most, as producers do. The rate is attributes over CPU seconds
+(user + system, all threads) from before the first connection to the last acknowledgement. All figures are of one run,
+one after the other.
 """
 
 from __future__ import annotations

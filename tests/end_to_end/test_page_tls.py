@@ -88,8 +88,9 @@ async def test_the_page_over_tls_for_other_machines_and_for_the_commands_here(tm
         async with connect(f"wss://127.0.0.1:{port}/ws", ssl=trust, additional_headers=origin) as page:
             await page.send('{"watch": null}')
             assert json.loads(await page.recv())["type"] == "snapshot"
-        with pytest.raises(httpx.HTTPError):
-            httpx.get(f"http://127.0.0.1:{port}/healthz", trust_env=False)
+        async with httpx.AsyncClient(trust_env=False) as plain:
+            with pytest.raises(httpx.HTTPError):
+                await plain.get(f"http://127.0.0.1:{port}/healthz")
         shown = await igentai("status", cwd=tmp_path)
         assert (shown.code, "no topic is running" in shown.out) == (0, True), shown.err
 

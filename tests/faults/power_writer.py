@@ -37,13 +37,12 @@ class Telling:
         os.write(1, f"{self._base + ticket}\n".encode())
 
     def troubled(self, detail: str) -> None:
-        os.write(2, f"troubled: {detail}\n".encode())
+        pass  # what a disk without power answers
 
     def mended(self) -> None:
         pass
 
     def broken(self, error: BaseException) -> None:
-        os.write(2, f"broken: {error}\n".encode())
         os._exit(3)
 
 

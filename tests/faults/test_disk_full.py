@@ -20,7 +20,7 @@ FULL_S = 1.5
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    with disk(tmp_path / "disk", megabytes=8) as mounted:
+    with disk(tmp_path / "disk", megabytes=64) as mounted:  # a write-ahead log takes 16 before it is emptied
         yield mounted
 
 

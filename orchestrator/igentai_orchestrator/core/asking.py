@@ -129,7 +129,9 @@ class Asker:
             waits.append(self._gates[provider].wait_in(held.place, now, model.model, held.tokens))
         return min(waits)
 
-    def next(self, now: float, flights: Flights, retries: Retries, run_id: str) -> Flight | None:
+    def next(
+        self, now: float, flights: Flights, retries: Retries, run_id: str, *, drying: bool = False
+    ) -> Flight | None:
         """A flight ready to be recorded, its limits taken and its budget not yet; None to wait."""
         self._patient = False
         flight = self._out_of_line(now, retries, run_id)
@@ -139,7 +141,7 @@ class Asker:
             available = {key for key in self._models if self._due_s(key, now) <= 0}
             if not available:
                 return None
-            choice = self._choose(now, available, flights, retries)
+            choice = self._choose(now, available, flights, retries, drying=drying)
             if choice is None:
                 self._patient = True
                 return None
@@ -210,7 +212,9 @@ class Asker:
         limits = self._gates[model.provider].wait_s(now, model.model, self._tokens(key))
         return max(limits, self._purse.wait_s(now, self._bounds[key]))
 
-    def _choose(self, now: float, available: set[str], flights: Flights, retries: Retries) -> Choice | None:
+    def _choose(
+        self, now: float, available: set[str], flights: Flights, retries: Retries, *, drying: bool
+    ) -> Choice | None:
         retry = retries.take(now)
         if retry is not None:
             others = available - retry.failed_on or available
@@ -229,6 +233,7 @@ class Asker:
             usd_left=campaign.budget.left if limits.budget_usd is not None else None,
             seconds_left=seconds_left,
             kept_away=campaign.kept_away(self._usual_theta(), self._longest),
+            drying=drying,
             requests_left=limits.max_requests - campaign.requests if limits.max_requests is not None else None,
         )
         ask = campaign.policy.choose(situation, self._rng)

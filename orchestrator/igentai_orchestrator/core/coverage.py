@@ -27,6 +27,8 @@ AGREEMENT: Final = 0.15  # largest distance of iChao1 and ACE, relative to what 
 RECENT: Final = 30
 DRY: Final = 8  # answers in a row with nothing fresh after which fewer than 20 will do
 WIDTH_MIN: Final = 1.03  # where nothing is rare any more, what only one model hardly ever names can still be missing
+OBSCURE: Final = 4.0  # times as rarely named as the average: what is still missing
+COLLAPSE: Final = 2.0  # a share of fresh attributes that fell to less than half in eight answers: the topic is closed
 MODELS_MAX: Final = 63
 
 
@@ -49,6 +51,8 @@ class Coverage:
         self._record = ForecastRecord()
         self._checked = [0.0, 0.0]
         self._fresh_shares: deque[float] = deque(maxlen=RECENT)
+        self._named = 0
+        self._barren = 0  # answers in a row with nothing fresh
         self._seen: set[int] = set()
 
     def learn(self, outcome: Outcome, listed: Iterable[int] = ()) -> None:
@@ -69,6 +73,8 @@ class Coverage:
             return
         named = distinct(outcome.numbers)
         self._answers += 1
+        self._named += len(named)
+        self._barren = 0 if outcome.fresh else self._barren + 1
         self._fresh_shares.append(outcome.fresh / max(len(named), 1))
         here = self._place(outcome.partition)
         self._answers_about[here] += 1
@@ -102,7 +108,7 @@ class Coverage:
         spend, topic = self._curve.spend, self._sightings.frequencies()
         return (
             self._bounds(topic)
-            | self._total(topic, fresh_share)
+            | self._total(topic, min(fresh_share, COLLAPSE * self._latest_share()))
             | {
                 "found": topic.distinct,
                 "support_2": self._sightings.supported,
@@ -134,7 +140,7 @@ class Coverage:
         doubt = self._doubt(topic)
         if doubt:
             return {"estimated_total": None, "low": None, "high": None, "confidence": doubt}
-        found, more = topic.distinct, unseen(topic, fresh_share)
+        found, more = topic.distinct, min(unseen(topic, fresh_share), self._hidden(topic.distinct))
         return {
             "estimated_total": round(found + more),
             "low": round(found + more / SPREAD),
@@ -142,10 +148,23 @@ class Coverage:
             "confidence": "methods agree",
         }
 
+    def _dried_up(self) -> bool:
+        return self._barren >= DRY
+
+    def _hidden(self, found: int) -> float:
+        """What so many answers with nothing fresh can hide: more than one fresh attribute in as many would show."""
+        if not self._dried_up():
+            return math.inf
+        chance = self._named / self._answers / max(found, 1) / OBSCURE
+        return 1.0 / (self._barren * max(chance, 1e-9))
+
+    def _latest_share(self) -> float:
+        latest = list(self._fresh_shares)[-DRY:]
+        return sum(latest) / max(len(latest), 1)
+
     def _doubt(self, topic: Frequencies) -> str | None:
         """Why no total is given, in words; None if it can be."""
-        dried_up = len(self._fresh_shares) >= DRY and not any(list(self._fresh_shares)[-DRY:])
-        if self._answers < ANSWERS_MIN and not dried_up:
+        if self._answers < ANSWERS_MIN and not self._dried_up():
             return f"fewer than {ANSWERS_MIN} answers"
         if self._checked[0] and self._checked[1] / self._checked[0] > JUDGE_ERROR + INVENTED_MAX:
             return "models invent: what is named once may not exist"

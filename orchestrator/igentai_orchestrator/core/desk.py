@@ -8,7 +8,7 @@ here on its way to the ledger. The life of a topic:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 from random import Random
 from typing import Any, Final, Literal
@@ -23,6 +23,7 @@ from igentai_orchestrator.core.arrangement import Arrangement
 from igentai_orchestrator.core.asking import Asker, expected_cost
 from igentai_orchestrator.core.books import Books
 from igentai_orchestrator.core.campaign import Campaign
+from igentai_orchestrator.core.discovery import Arm
 from igentai_orchestrator.core.fleet import Fleet
 from igentai_orchestrator.core.flights import Flight
 from igentai_orchestrator.core.gate import Gate
@@ -281,10 +282,11 @@ class Desk:
             reason = reason_to_stop(campaign.spec.limits, self._progress(now)) or self._saturated()
             if reason:
                 return orders + self._begin_finish("finished", reason, now)
-            if len(books.flights) and self._saturated(coming=len(books.flights)):
+            drying = self._drying(len(books.flights)) is not None
+            if drying and len(books.flights) and self._heard_out(books.flights.arms):
                 return orders  # what is on its way may settle it
             link = books.roster.hungriest()
-            flight = asker.next(now, books.flights, books.retries, link.run_id) if link else None
+            flight = asker.next(now, books.flights, books.retries, link.run_id, drying=drying) if link else None
             books.waits_for_the_hour = flight is None and asker.short_of_the_hour(now)
             if link is None or flight is None:
                 return orders + self._stuck(now)
@@ -337,13 +339,26 @@ class Desk:
             recent_yield=campaign.recent_yield(),
         )
 
-    def _saturated(self, coming: int = 0) -> str | None:
+    def _saturated(self) -> str | None:
+        reason = self._drying(0)
+        campaign = self.books.campaign
+        assert campaign is not None
+        believed = reason is not None and (campaign.saturation.barren or self._heard_out({}))
+        return f"saturated: {reason}" if believed else None
+
+    def _drying(self, coming: int) -> str | None:
+        """Why the topic is done, if the answers on their way bring nothing."""
         campaign = self.books.campaign
         assert campaign is not None
         if not campaign.spec.limits.saturation:
             return None
-        reason = campaign.saturation.reached(campaign.policy.forecast(), coming)
-        return f"saturated: {reason}" if reason else None
+        return campaign.saturation.reached(campaign.policy.forecast(), coming)
+
+    def _heard_out(self, in_flight: Mapping[Arm, int]) -> bool:
+        campaign = self.books.campaign
+        assert campaign is not None
+        assert self._asker is not None
+        return campaign.policy.heard_out(set(self._asker.usable()), in_flight)
 
     # -- producers ----------------------------------------------------------------------------------------------
 
@@ -473,11 +488,12 @@ class Desk:
         if flight is None or self.phase is Phase.CLOSING:
             return []
         link = books.roster.of_run(flight.run_id)
-        if link is None or self._asked_to_stop or self.storage_trouble is not None:
-            return call_off(books, flight, now)
-        if self._is_out(flight):
-            if books.retrying:
+        out = link is not None and self._is_out(flight)
+        if link is None or out or self._asked_to_stop or self.storage_trouble is not None:
+            if out and books.retrying:
                 books.retries.add(now, flight.ask, flight.attempt, flight.failed_on)
+            if link is not None and flight.id in link.flights:  # its place is free again: it will not ask for it twice
+                link.free += 1
             return call_off(books, flight, now)
         flight.sent_at = now
         return [Send(link.number, flight.assign)]

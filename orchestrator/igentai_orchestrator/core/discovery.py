@@ -70,7 +70,7 @@ class Situation:
     `available` are the model keys that may be asked right now (limits, breaker, budget and concurrency allow it);
     `usable` also those that only have to wait. `in_flight` counts requests by arm. `usd_left`, `seconds_left`
     and `requests_left` are None where there is no such limit. `kept_away` is, by partition, what the next exclusion
-    list will do (see `Outcome`).
+    list will do (see `Outcome`). `drying`: the topic is about to end as saturated.
     """
 
     now: float
@@ -81,6 +81,7 @@ class Situation:
     seconds_left: float | None = None
     requests_left: int | None = None
     kept_away: Mapping[str, float] = field(default_factory=dict)
+    drying: bool = False
 
 
 class Policy(Protocol):
@@ -96,6 +97,10 @@ class Policy(Protocol):
 
     def forecast(self) -> float:
         """Fresh attributes the best next request is expected to bring per USD (or second, or request: `--optimise`)."""
+        ...
+
+    def heard_out(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> bool:
+        """Whether an end may be believed: every usable model had its say of late, or is having it."""
         ...
 
     def shares(self) -> dict[str, float]:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
     from random import Random
 
+    from igentai_orchestrator.core.discovery import Arm
     from igentai_orchestrator.core.good_turing import Floats
     from igentai_orchestrator.core.topic import ModelChoice, Optimise
 
@@ -34,7 +35,7 @@ ITEMS_PRIOR: Final = 30.0
 INVENTOR: Final = 0.3  # invented attributes per drawn one from which on a model is only probed
 PROBE_SHARE: Final = 0.02
 MORE_CATEGORIES: Final = 15  # that an answer brings when some are known, about
-PARTING: Final = 4  # answers in a row without anything fresh, after which every model is asked once more
+PARTING: Final = 8  # answers, of which one about the whole topic is of each model when a topic ends
 DEAREST: Final = 20.0  # times as dear as the cheapest: too dear to be asked only to get to know it
 FEW_UNTRIED: Final = 3  # categories not asked about yet, below which more are asked for
 NEXT_SHOWN: Final = 5
@@ -71,8 +72,8 @@ class LearnedPolicy:
         self._shares = Shares(models)
         self._splits = Splits(tree, self._models)
         self._introduced: set[str] = set()  # models that have been asked
-        self._barren = 0  # answers in a row that brought nothing fresh
-        self._parted: set[str] = set()  # models asked about the whole topic since
+        self._answers = 0
+        self._parted: dict[str, int] = {}  # by model, the answer in which it last spoke of the whole topic
         self._verification = Verification(self._models) if verify and len(models) > 1 else None
         self._expectations = Expectations(len(models), tree)
         self._inventions = InventionRates(len(models))
@@ -96,7 +97,7 @@ class LearnedPolicy:
             return found
         if self.tariff.optimise != "speed" and self._splits.opening(situation.now):
             return None
-        if self._barren >= PARTING and (found := self._parting(situation, admitted)):
+        if situation.drying and (found := self._parting(situation, admitted)):
             return found
         return self._best(situation, rng, admitted)
 
@@ -112,15 +113,23 @@ class LearnedPolicy:
         return None
 
     def _parting(self, situation: Situation, admitted: Set[str]) -> Ask | None:
-        """Nothing comes any more: what each model would still say of the whole topic, before that is believed.
+        """Little comes any more: what each model would still say of the whole topic, before that is believed.
 
         What only a dear model knows is not worth its price as long as cheap ones find anything, and would be missed.
         """
-        cost = self._costs.per_answer()
-        for model in self._by_cost(admitted - self._parted):
-            if not situation.in_flight.get((model, ROOT), 0) and cost[self._row[model]] <= DEAREST * cost.min():
-                return Ask(model, ROOT, "list")
-        return None
+        unheard = admitted & self._unheard(situation.usable, situation.in_flight)
+        return Ask(self._by_cost(unheard)[0], ROOT, "list") if unheard else None
+
+    def _unheard(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> Set[str]:
+        cost, fixed = self._costs.per_answer(), self._shares.fixed
+        cheap = {m for m, row in self._row.items() if cost[row] <= DEAREST * cost.min()}
+        late = {m for m, at in self._parted.items() if self._answers - at < PARTING}
+        asked = late | {model for model, partition in in_flight if partition == ROOT}
+        return {m for m in (cheap & usable) - asked if fixed.get(m, 1.0) > 0.0}
+
+    def heard_out(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> bool:
+        """Whether every usable model answered about the whole topic of late, or is about to."""
+        return not self._unheard(usable, in_flight)
 
     def _best(self, situation: Situation, rng: Random, admitted: Set[str]) -> Ask | None:
         share, strength = self._expectations.rates(situation.in_flight, situation.kept_away)
@@ -216,12 +225,9 @@ class LearnedPolicy:
 
     def _learn_answer(self, outcome: Outcome) -> None:
         row = self._row[outcome.model]
-        if outcome.fresh:
-            self._barren = 0
-            self._parted.clear()
-        else:
-            self._barren += 1
-            self._parted |= {outcome.model} if outcome.partition == ROOT else set()
+        self._answers += 1
+        if outcome.partition == ROOT:
+            self._parted[outcome.model] = self._answers
         full = float(self._costs.full[row])
         learned = self._expectations.learn(row, outcome.partition, outcome.numbers, full, outcome.kept_away)
         if self._verification is not None:

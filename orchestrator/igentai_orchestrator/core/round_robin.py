@@ -13,9 +13,10 @@ from igentai_orchestrator.core.sightings import distinct
 from igentai_orchestrator.core.splits import Splits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping, Sequence, Set
     from random import Random
 
+    from igentai_orchestrator.core.discovery import Arm
     from igentai_orchestrator.core.topic import ModelChoice, Optimise
 
 ITEMS_PRIOR = 30.0
@@ -98,6 +99,10 @@ class RoundRobinPolicy:
         spent = sum(shown[m] * float(cost[i]) for m, i in self._row.items())
         items = sum(shown[m] * float(self._costs.items[i]) for m, i in self._row.items())
         return self._share() * items / max(spent, 1e-12)
+
+    def heard_out(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> bool:  # noqa: ARG002 - one face for all
+        """Every model has its turn anyway."""
+        return True
 
     def shares(self) -> dict[str, float]:
         """Share of the last 200 requests by model."""

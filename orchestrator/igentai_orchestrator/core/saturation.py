@@ -24,7 +24,8 @@ SHARE: Final = 0.05
 FORECAST_SLACK: Final = 1.5
 BARREN: Final = 40  # answers in a row without anything fresh end a topic whatever is promised
 DROUGHT: Final = 8  # answers in a row without anything fresh that may speak for the last 30
-CLOSED_SHARE: Final = 0.10  # x for a topic that dries up before the thirtieth answer
+DRAINED: Final = 12  # answers in a row without anything fresh that outweigh what is promised
+CLOSED_SHARE: Final = 0.10  # x for a topic that dries up
 RULE_OF_THREE: Final = 3.0  # events not seen in n trials happen less than 3/n of the time, with 95 % confidence
 
 
@@ -77,6 +78,11 @@ class Saturation:
         """
         return self._recent(0)
 
+    @property
+    def barren(self) -> bool:
+        """So many answers in a row brought nothing that the topic ends whatever is promised."""
+        return self._barren >= BARREN
+
     def _recent(self, coming: int) -> float:
         fresh, charge = sum(f for f, _ in self._last), sum(c for _, c in self._last)
         more = coming * charge / max(len(self._last), 1)
@@ -97,9 +103,10 @@ class Saturation:
         if barren >= BARREN:
             return f"the last {barren} answers brought nothing fresh"
         recent = self._recent(coming)
-        x = (self._share if answers >= WINDOW else max(self._share, CLOSED_SHARE)) * self.initial
+        x = (max(self._share, CLOSED_SHARE) if barren >= DROUGHT else self._share) * self.initial
+        drained = barren >= DRAINED and RULE_OF_THREE / barren < CLOSED_SHARE * self._first[0] / min(answers, WINDOW)
         if recent >= x or forecast >= FORECAST_SLACK * x:
-            return None
+            return f"the last {barren} answers brought nothing fresh" if drained else None
         return (
             f"the last {len(self._last)} answers brought at most {recent:.3g} fresh attributes per "
             f"{self._tariff.unit} against {self.initial:.3g} at the start, and no more than {forecast:.3g} is expected "

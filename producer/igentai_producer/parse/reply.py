@@ -150,7 +150,7 @@ def _without_emoji(contents: list[str]) -> list[str]:
 
 
 def _rambled(content: str) -> str:
-    """A small model's line without the bracket it trails off into, and nothing of one that says a word over and over."""
+    """A small model's line without the bracket it trails off into; nothing of one that repeats itself."""
     words = content.lower().split()
     if len(words) >= 6 and len(set(words)) * 2 <= len(words):
         return ""
@@ -165,7 +165,7 @@ def _kept(contents: list[str], *, small_model: bool) -> tuple[list[str], int]:
     dropped = 0
     for content, sentence in zip(contents, sentences, strict=True):
         if small_model:
-            content = _rambled(content)  # noqa: PLW2901  the line as it was meant
+            content = _rambled(content)
         item = None if (sentence and not spare) or is_stray(content) else clean(content)
         if item is None or is_filler(item) or len(kept) >= ITEMS or (found := key(item)) in kept:
             dropped += 1

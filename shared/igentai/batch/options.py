@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 DEFAULT_CONCURRENCY: Final = 5
 DEFAULT_TIMEOUT_S: Final = 60.0
 DEFAULT_MAX_TOKENS: Final = 1024
-DEFAULT_RETRIES: Final = 3
+DEFAULT_RETRIES: Final = 5  # the daemon makes 3 tries and asks elsewhere; here a prompt given up is a row lost
 LEAST_WINDOW: Final = 1024  # results that may wait for an earlier one, whatever the concurrency
 
 RetryOn: TypeAlias = "Iterable[int | str]"

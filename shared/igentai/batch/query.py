@@ -171,7 +171,7 @@ async def query_with_retry(prompt: Prompt, **asking: Unpack[Asking]) -> Result:
 
     Args:
         prompt: text or a Query.
-        asking: `max_retries` (3) further attempts; `retry_delay` (0.5 s), the first delay, doubles with full jitter,
+        asking: `max_retries` (5) further attempts; `retry_delay` (0.5 s), the first delay, doubles with full jitter,
             and a provider's Retry-After is never undercut; `retry_on` such as `[429, 503, "timeout"]` replaces the rule
             (429, 408, 409, 5xx, timeouts, resets, garbage). And the others of `Asking`.
 

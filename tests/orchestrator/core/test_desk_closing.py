@@ -67,3 +67,15 @@ def test_a_stop_by_a_person_waits_until_the_disk_has_room() -> None:
     assert floor.of(orders.CloseTopic, found) == []
     floor.happen(facts.StorageMended())
     assert len(floor.of(orders.CloseTopic, floor.commit())) == 1
+
+
+def test_a_place_whose_request_was_called_off_on_a_full_disk_is_used_once_there_is_room() -> None:
+    floor = Floor()
+    floor.open(spec(models=ONE))
+    floor.join(slot=0, free=2)
+    floor.happen(facts.StorageTroubled("no space left"))
+    floor.commit()
+    assert floor.assigned() == []
+    floor.happen(facts.StorageMended())
+    floor.commit()
+    assert len(floor.assigned()) == 2

@@ -269,6 +269,16 @@ async def test_the_documentation_loads_from_nowhere(http: httpx.AsyncClient) -> 
     assert set(schema["paths"]["/api/topics"]) == {"get", "post"}
 
 
+async def test_the_schema_says_what_is_answered(http: httpx.AsyncClient) -> None:
+    schema = (await http.get("/openapi.json")).json()
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            for status, answer in operation["responses"].items():
+                for kind, content in answer.get("content", {}).items():
+                    contradicts = content.get("schema", {}).get("type") == "string" and kind == "application/json"
+                    assert not contradicts, (method, path, status)
+
+
 async def test_health_follows_the_storage(http: httpx.AsyncClient, face: FakeFace) -> None:
     assert (await http.get("/healthz")).status_code == 200
     face.trouble = "no space left"

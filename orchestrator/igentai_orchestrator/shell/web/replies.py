@@ -9,7 +9,7 @@ import orjson
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from igentai.errors import IgentaiError, NoUsableProvider, OutputsBusy, StorageError, TopicError, UsageError
 
@@ -25,10 +25,8 @@ _STATUS_OF: Final[Sequence[tuple[type[IgentaiError], int]]] = (
 )
 
 
-class JsonResponse(Response):
-    """JSON of plain documents; NaN and infinity become null."""
-
-    media_type = "application/json"
+class JsonResponse(JSONResponse):
+    """JSON of plain documents; NaN and infinity become null. A JSONResponse, by which FastAPI knows it for JSON."""
 
     def render(self, content: Any) -> bytes:
         return json_bytes(content)
