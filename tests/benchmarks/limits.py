@@ -1,6 +1,6 @@
 """How much of a limit eight producers use, and how often they are turned away: `python -m tests.benchmarks.limits`.
 
-In simulated time, against buckets that let one second's worth of requests (six seconds' worth of tokens) through at once.
+In simulated time, against buckets that let one second's worth of requests, or six seconds' of tokens, through at once.
 """
 
 from __future__ import annotations
