@@ -78,8 +78,10 @@ class Ended:
         return int(self.metrics["requests"]["ok"] + self.metrics["requests"]["failed"])
 
 
-async def explore(folder: Path, models: Sequence[str], *more: str, env: dict[str, str] | None = None) -> Ended:
-    """One run of the product in a folder of its own."""
+async def explore(
+    folder: Path, models: Sequence[str], *more: str, env: dict[str, str] | None = None, producers: int = 4
+) -> Ended:
+    """One run of the product in a folder of its own. A producer has two requests in flight."""
     folder.mkdir(parents=True, exist_ok=True)
     said = [word for model in models for word in ("--provider", model)]
     done = await igentai(
@@ -229,13 +231,15 @@ async def closed(scratch: Path, seeds: int) -> None:
     print(f"{'off %':>9}")
     for seed in range(seeds):
         model = f"simulated:closed100?seed={seed}&latency=0.02"
-        ended = await explore(scratch / "closed", [model], "--seed", str(seed))
+        ended = await explore(scratch / "closed", [model], "--seed", str(seed), producers=2)
         closing("simulated:closed100", seed, ended, arms_of_simulated(model.partition(":")[2], "cities"))
     for seed in range(seeds):
         world = World(items=100, categories=8, seed=seed)
         async with doubles(world) as env:
-            ended = await explore(scratch / "closed", [*MODELS.values()], "--seed", str(seed), env=env)
-            one = await explore(scratch / "closed", [*MODELS.values()], "--optimise", "requests", env=env)
+            said = ("--seed", str(seed))
+            ended = await explore(scratch / "closed", [*MODELS.values()], *said, env=env, producers=2)
+            said += ("--optimise", "requests")
+            one = await explore(scratch / "closed", [*MODELS.values()], *said, env=env, producers=2)
         closing("three doubles", seed, ended, arms_of_doubles(world))
         closing("  --optimise requests", seed, one, arms_of_doubles(world))
 

@@ -35,6 +35,7 @@ TOPIC: Final = "cities"
 PRODUCERS: Final = 3
 LONGEST_LIFE_S: Final = 2.0  # of a daemon that is to be killed at a random moment
 PATIENCE_S: Final = 4.0  # for one that is to kill itself at a chosen place
+LONG_PATIENCE_S: Final = 20.0  # where nothing else is wanted
 ORPHAN_S: Final = 1.0  # promise G3
 END_S: Final = 12.0
 GLANCE_S: Final = 0.05
@@ -190,7 +191,9 @@ class Episode:
             [f"daemon_place={place}"] if place else [],
             [f"producer_place={producer_place}"] if producer_place else [],
         )
-        life_s = PATIENCE_S if place else rng.uniform(0.0, LONGEST_LIFE_S)
+        life_s = rng.uniform(0.0, LONGEST_LIFE_S)
+        if place:
+            life_s = LONG_PATIENCE_S if self._only else PATIENCE_S
         due = figures.daemon_kills + 1 - figures.producer_kills
         moments = sorted(began + rng.uniform(0.2, min(life_s, LONGEST_LIFE_S)) for _ in range(max(0, min(due, 3))))
         while daemons.alive(pid) and time.monotonic() < began + life_s:
@@ -214,7 +217,7 @@ class Episode:
         """Where the daemon and where its first producer is to die, None for a random moment or not at all."""
         rng = self._rng
         if self._only:
-            return f"{self._only}:{rng.randint(1, 6)}", None
+            return f"{self._only}:{rng.randint(1, 3)}", None
         if not self._places:
             return None, None
         daemon_place = f"{rng.choice(DAEMON_PLACES)}:{rng.randint(1, 12)}" if rng.random() < 0.4 else None

@@ -90,13 +90,19 @@ async def at_work(
     plants: Sequence[str] = (),
     outputs: Path | None = None,
     env: dict[str, str] | None = None,
+    topic: str | None = TOPIC,
     world: Mapping[str, Any] = ENDLESS,
     **double: str,
 ) -> AsyncIterator[Rig]:
-    """A rig whose daemon was just started. `args` go to `igentai orchestrator`, `double` to the double."""
+    """A rig whose daemon was just started. `args` go to `igentai orchestrator`, `double` to the double.
+
+    `topic` None: nothing is started yet.
+    """
     notes = folder / "witness.jsonl"
     where = outputs or folder / "outputs"
-    flags = ["-n", str(producers), "--topic", TOPIC, "--provider", MODEL, "--request-size", "12", "--concurrency", "2"]
+    flags = ["-n", str(producers), "--request-size", "12", "--concurrency", "2"]
+    if topic is not None:
+        flags += ["--topic", topic, "--provider", MODEL]
     async with provider(folder, latency_s=latency_s, world=world, style="numbered", **double) as source:
         variables = source.variables([*plants, f"witness={notes}"]) | (env or {})
         async with daemon(*flags, *args, cwd=folder, env=variables, outputs=str(where)) as running:

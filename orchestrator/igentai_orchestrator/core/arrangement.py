@@ -32,7 +32,7 @@ class Arrangement:
     providers: Mapping[str, ProviderTerms] = field(default_factory=dict)
     share: float = 0.95
     credit: int = 8
-    drain_s: float = 7.0  # of the 10 s that a stop may take
+    drain_s: float = 6.0  # of the 10 s that a stop may take: what follows takes 4 on a busy machine
     wait_when_out: bool = True  # with every provider out: a daemon waits for a person, `explore` ends
     lost_after_s: float = 60.0  # beyond a request's own time limit, before it is given up
     orphan_s: float = 600.0  # how long a remote producer that lost its connection is waited for

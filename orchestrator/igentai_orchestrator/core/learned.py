@@ -103,10 +103,7 @@ class LearnedPolicy:
 
     def _introduction(self, situation: Situation, admitted: Set[str]) -> Ask | None:
         """One answer about the whole topic from each model, before it is judged by what others left to it."""
-        cost = self._costs.per_answer()
-        for model in self._by_cost(admitted):
-            if cost[self._row[model]] > DEAREST * cost.min():
-                return None
+        for model in self._by_cost(admitted & self._affordable()):
             flying = situation.in_flight.get((model, ROOT), 0) - self._splits.asking(model, situation.now)
             if flying <= 0 and model not in self._introduced:
                 return Ask(model, ROOT, "list")
@@ -121,11 +118,15 @@ class LearnedPolicy:
         return Ask(self._by_cost(unheard)[0], ROOT, "list") if unheard else None
 
     def _unheard(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> Set[str]:
-        cost, fixed = self._costs.per_answer(), self._shares.fixed
-        cheap = {m for m, row in self._row.items() if cost[row] <= DEAREST * cost.min()}
+        fixed = self._shares.fixed
         late = {m for m, at in self._parted.items() if self._answers - at < PARTING}
         asked = late | {model for model, partition in in_flight if partition == ROOT}
-        return {m for m in (cheap & usable) - asked if fixed.get(m, 1.0) > 0.0}
+        return {m for m in (self._affordable() & usable) - asked if fixed.get(m, 1.0) > 0.0}
+
+    def _affordable(self) -> set[str]:
+        """Models not so dear that one answer to get to know them costs what twenty of the cheapest do."""
+        full = self._costs.per_answer() * self._costs.full_over_average
+        return {m for m, row in self._row.items() if full[row] <= DEAREST * full.min()}
 
     def heard_out(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> bool:
         """Whether every usable model answered about the whole topic of late, or is about to."""
@@ -133,6 +134,7 @@ class LearnedPolicy:
 
     def _best(self, situation: Situation, rng: Random, admitted: Set[str]) -> Ask | None:
         share, strength = self._expectations.rates(situation.in_flight, situation.kept_away)
+        share = self._not_twice(share, situation.in_flight)
         draw = np.random.Generator(np.random.Philox(key=rng.getrandbits(128)))
         sample = draw.standard_gamma(np.maximum(share * strength * PHI, 1e-3)) / (strength * PHI)
         index = self._index(sample, *self._cost_now(situation))
@@ -160,6 +162,14 @@ class LearnedPolicy:
         if self._idle_since is None:
             self._idle_since = situation.now
         return situation.now - self._idle_since < PATIENCE_S
+
+    def _not_twice(self, share: Floats, in_flight: Mapping[Arm, int]) -> Floats:
+        """Two answers of one arm at the same time are much alike: they are given the same list."""
+        for (model, node), count in in_flight.items():
+            row, column = self._row.get(model), self._expectations.column(node)
+            if row is not None and column is not None:
+                share[row, column] /= 1.0 + count
+        return share
 
     def _more_categories(self, situation: Situation, promised: float) -> bool:
         """Whether further categories of the topic promise more than the best that is known."""

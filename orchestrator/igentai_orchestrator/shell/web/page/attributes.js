@@ -233,7 +233,7 @@ export class AttributeList {
   #drawFilters() {
     const chips = [];
     const chip = (label, clear) =>
-      el("button", { type: "button", class: "filter", "aria-label": `Remove the filter ${label}`, onclick: clear }, `${label} ×`);
+      el("button", { type: "button", class: "filter", title: label, "aria-label": `Remove the filter ${label}`, onclick: clear }, `${label} ×`);
     if (this.filters.partition) chips.push(chip(this.labelOf(this.filters.partition), () => this.filter({ partition: null })));
     if (this.filters.provider) chips.push(chip(this.filters.provider, () => this.filter({ provider: null })));
     byId("filters").replaceChildren(...chips);

@@ -4,7 +4,7 @@
 import { el, setAttr, setText, svg } from "./dom.js";
 import { count, duration, money, rate, short } from "./format.js";
 
-const HEIGHT = 292;
+const HEIGHT = 250;
 const STRIP = 54;
 const GAP = 34;
 const LEFT = 46;

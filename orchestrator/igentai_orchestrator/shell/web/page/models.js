@@ -48,7 +48,7 @@ export class Models {
       "div",
       { class: "model" },
       el("div", { class: "who" },
-        el("button", { type: "button", class: "text", title: "Show what it found first", onclick: () => this.picked(key) }, key),
+        el("button", { type: "button", class: "text", title: `${key}: show what it found first`, onclick: () => this.picked(key) }, key),
         el("span", { class: "state" })),
       el("div", { class: "share" }, slider, el("output", { for: id }),
         el("button", { type: "button", class: "auto", onclick: () => this.#set(key, null) }, "auto")),

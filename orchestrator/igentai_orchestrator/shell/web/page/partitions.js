@@ -76,13 +76,13 @@ export class Partitions {
     setText(fold, this.closed.has(row.id) ? "▸" : "▾");
     setAttr(fold, "aria-expanded", parent ? String(!this.closed.has(row.id)) : null);
     setAttr(fold, "aria-label", parent ? `Parts of ${row.label}` : null);
-    setText(label, row.label || row.id);
+    setText(label, (row.depth ?? 0) === 0 ? "The topic as a whole" : row.label || row.id);
     setAttr(label, "title", `${row.label}: ${plural(row.answers ?? 0, "answer")}; show its attributes`);
     node.classList.toggle("done", DONE.has(row.state));
     fill.children[0].style.width = `${Math.min(100, (100 * found) / most)}%`;
     fill.children[1].style.width = `${Math.min(100 - Math.min(100, (100 * found) / most), (100 * left) / most)}%`;
     setText(have, count(found));
-    setText(rest, row.left === null || row.left === undefined ? "" : `≥ ${count(left)} left`);
+    setText(rest, left ? `≥ ${count(left)} left` : "");
     setText(fresh, row.fresh_rate === null || row.fresh_rate === undefined ? "" : `${percent(row.fresh_rate)} new`);
   }
 }

@@ -45,7 +45,7 @@ export class Start {
       field.value = [...field.value.split(",").map((model) => model.trim()).filter((model) => model && model !== key), key].join(", ");
     };
     byId("known").replaceChildren(
-      ...this.known().slice(0, MOST_OFFERED).map((key) => el("button", { type: "button", class: "filter", onclick: add(key) }, `+ ${key}`)),
+      ...this.known().slice(0, MOST_OFFERED).map((key) => el("button", { type: "button", class: "filter", title: key, onclick: add(key) }, `+ ${key}`)),
     );
   }
 
