@@ -43,8 +43,9 @@ class Panel:
             text = f"{plain(self.numbers.get('topic'))}: {line(self.numbers)}"
             yield Text(text, no_wrap=True, overflow="ellipsis", end="")
             return
-        alerts = [] if self.note else list(self.numbers.get("alerts") or ())[:ALERTS]
-        rows = max(1, height - OTHER_LINES - max(1, len(alerts)))
+        room = height - OTHER_LINES
+        alerts = [] if self.note else list(self.numbers.get("alerts") or ())[: min(ALERTS, room - 1)]
+        rows = room - max(1, len(alerts))
         width = min(options.max_width, WIDEST)
         parts: list[RenderableType] = [_head(self.numbers, width), Text()]
         if models := self.numbers.get("providers"):

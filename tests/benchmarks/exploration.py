@@ -236,9 +236,9 @@ async def closed(scratch: Path, seeds: int) -> None:
     for seed in range(seeds):
         world = World(items=100, categories=8, seed=seed)
         async with doubles(world) as env:
-            said = ("--seed", str(seed))
+            said = ["--seed", str(seed)]
             ended = await explore(scratch / "closed", [*MODELS.values()], *said, env=env, producers=2)
-            said += ("--optimise", "requests")
+            said += ["--optimise", "requests"]
             one = await explore(scratch / "closed", [*MODELS.values()], *said, env=env, producers=2)
         closing("three doubles", seed, ended, arms_of_doubles(world))
         closing("  --optimise requests", seed, one, arms_of_doubles(world))

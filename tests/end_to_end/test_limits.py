@@ -81,7 +81,9 @@ def key_file(folder: Path, name: str, key: str) -> Path:
 
 
 def explore(*more: str) -> tuple[str, ...]:
-    return ("explore", "cities", "--provider", MODEL, "--no-saturation", "--request-size", "5", *more)
+    """One that asks whatever it may."""
+    plain = ("--no-saturation", "--request-size", "5", "--policy", "round_robin", "--partition", "none")
+    return ("explore", "cities", "--provider", MODEL, *plain, *more)
 
 
 def used(double: Double) -> tuple[float, int, float]:
@@ -148,7 +150,7 @@ async def test_a_refused_key_idles_visibly_and_a_mended_one_goes_on_by_itself(tm
             key_file(tmp_path, "key", GOOD)
             os.kill(running.pid, signal.SIGHUP)
             await until(lambda: len(running.lines("cities")) > 0, 30, "the new key is used")
-            assert state(running) == "ok"
+            await until(lambda: state(running) == "ok", 10, "metrics.json, written once a second, says so")
 
 
 def state(running: Daemon) -> str | None:

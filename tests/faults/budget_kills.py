@@ -67,7 +67,8 @@ async def spend(folder: Path, kills: int, seed: int = 0) -> Spent:
 
 
 async def _start(folder: Path, daemons: Zygote, budget: float) -> int:
-    args = ["orchestrator", "-n", str(PRODUCERS), "--concurrency", str(AT_ONCE), "--topic", TOPIC, "--provider", MODEL]
+    args = ["explore", TOPIC, "-n", str(PRODUCERS), "--concurrency", str(AT_ONCE), "--provider", MODEL, "--resume"]
+    args += ["--policy", "round_robin", "--partition", "none", "--no-saturation"]  # one that asks whatever it may
     return await daemons.start(
         [*args, "--request-size", "40", "--budget", f"{budget:g}"], folder, folder / "daemon.log", []
     )
@@ -108,7 +109,6 @@ async def _last_life(folder: Path, daemons: Zygote, budget: float) -> str:
         if time.monotonic() > deadline or not daemons.alive(pid):
             raise AssertionError(f"the budget was not spent: {(folder / 'daemon.log').read_text()[-1500:]}")
         await asyncio.sleep(0.05)
-    os.kill(pid, signal.SIGTERM)
     await daemons.ended(pid, 12)
     return reason
 

@@ -34,5 +34,5 @@ async def test_sixty_kills_lose_nothing_double_nothing_and_leave_nothing_behind(
     ],
 )
 async def test_the_harness_finds_a_planted_bug(tmp_path: Path, bug: str, place: str, found: str) -> None:
-    figures = await episode(tmp_path, 12, seed=1, bugs=[bug], only=place)
+    figures = await episode(tmp_path, 8, seed=1, bugs=[bug], only=place)
     assert any(found in fault for fault in figures.faults), figures

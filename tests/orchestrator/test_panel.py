@@ -6,7 +6,7 @@ import io
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
@@ -66,6 +66,7 @@ def test_a_small_terminal_gets_one_line(width: int, height: int) -> None:
 
 
 @settings(max_examples=40, deadline=None)
+@example(width=LEAST_WIDTH, height=LEAST_HEIGHT, models=3)
 @given(width=st.integers(1, 200), height=st.integers(1, 60), models=st.integers(0, 40))
 def test_it_never_runs_out_of_the_terminal(width: int, height: int, models: int) -> None:
     document = numbers(10)

@@ -19,6 +19,7 @@ SECONDS_PRIOR: Final = 6.0
 _ALPHA: Final = 0.25
 PROMPT_SHARE: Final = 0.2  # part of a request's cost that does not grow with its answer
 COMPLETE_PRIOR: Final = 0.95  # of the attributes asked for
+LENGTH_ALPHA: Final = 0.1
 ALIKE: Final = 0.85
 SHORTER: Final = 0.03  # weight of an answer that is short: it says more of its partition than of the model
 
@@ -79,6 +80,7 @@ class CostModel:
         self._items_prior = items
         self._asked = np.zeros(len(models))
         self._complete = np.full(len(models), COMPLETE_PRIOR)
+        self.length = 1.0  # of answers of late, over that of one that nothing limits
         self._filled = np.ones(len(models))  # part of the cost of a full answer that was paid, on average
 
     def learn(self, row: int, outcome: Outcome, items: int) -> None:
@@ -90,6 +92,7 @@ class CostModel:
         self._answers[row] += 1
         self.usd[row] += weight * (outcome.usd - self.usd[row])
         self.seconds[row] += weight * (outcome.seconds - self.seconds[row])
+        self.length += LENGTH_ALPHA * (min(items / self.full[row], 1.0) - self.length)
         if items:  # an empty answer is counted as repeats, not as a short answer
             self.items[row] += weight * (items - self.items[row])
             self._learn_length(row, outcome, items)

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 EVERY: Final = 10  # answers of a model from one check of it to the next
-FIRST: Final = 3  # answers before the first
+FIRST: Final = 3  # answers before the first, and after one that went badly
+TRUSTED: Final = 0.7  # share judged real from which on a model is checked as rarely as all
 _PENDING_S: Final = 180.0
 
 
@@ -60,5 +61,7 @@ class Verification:
         record = self._records.get(outcome.subject)
         if record is None:
             return 0.0
-        record.answers, record.due, record.asked_at = 0, EVERY, None
+        checked, real = outcome.audit
+        record.answers, record.asked_at = 0, None
+        record.due = FIRST if real < TRUSTED * checked else EVERY  # one that seems to invent is looked at more closely
         return record.fresh_share
