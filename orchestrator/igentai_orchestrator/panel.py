@@ -26,6 +26,7 @@ LEAST_HEIGHT: Final = 12
 WIDEST: Final = 120
 OTHER_LINES: Final = 9  # of the picture, beside the models and the alerts
 ALERTS: Final = 3
+FEWEST_ROWS: Final = 2  # one model, and how many more there are
 NONE: Final = "–"
 TROUBLED: Final = {"waiting": "yellow", "half-open": "yellow", "open": "red", "out": "red"}
 
@@ -44,7 +45,8 @@ class Panel:
             yield Text(text, no_wrap=True, overflow="ellipsis", end="")
             return
         room = height - OTHER_LINES
-        alerts = [] if self.note else list(self.numbers.get("alerts") or ())[: min(ALERTS, room - 1)]
+        fewest = min(len(self.numbers.get("providers") or ()), FEWEST_ROWS)
+        alerts = [] if self.note else list(self.numbers.get("alerts") or ())[: min(ALERTS, room - fewest)]
         rows = room - max(1, len(alerts))
         width = min(options.max_width, WIDEST)
         parts: list[RenderableType] = [_head(self.numbers, width), Text()]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -14,6 +15,18 @@ from igentai_orchestrator.client import Client
 from igentai_orchestrator.progress import LiveView
 
 EVERY_S: Final = 1.0
+
+
+class Interrupt:
+    """Ctrl-C as an exception and as a flag: an exception that lands in a callback or a finaliser is swallowed there."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        signal.signal(signal.SIGINT, self._on_signal)
+
+    def _on_signal(self, *_: object) -> NoReturn:
+        self.asked = True
+        raise KeyboardInterrupt
 
 
 def read(client: Client) -> dict[str, Any]:
@@ -35,9 +48,9 @@ def watch_status(outputs: Path, *, as_json: bool) -> NoReturn:
     """
     client: Client | None = Client(outputs)
     document, note = read(Client(outputs)), ""
-    view = LiveView()
+    view, interrupt = LiveView(), Interrupt()
     try:
-        while True:
+        while not interrupt.asked:
             if not as_json:
                 view.show(_numbers(document), note or _waiting(document))
             elif not note:
@@ -50,9 +63,10 @@ def watch_status(outputs: Path, *, as_json: bool) -> NoReturn:
             except IgentaiError:
                 client, note = None, "the daemon does not answer; trying again"
     except KeyboardInterrupt:
-        raise typer.Abort from None
+        pass  # the flag says the same
     finally:
         view.done()
+    raise typer.Abort
 
 
 def _numbers(document: dict[str, Any]) -> dict[str, Any]:

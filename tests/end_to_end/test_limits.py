@@ -20,6 +20,8 @@ from tests.doubles.server import Double
 from tests.doubles.world import World
 from tests.end_to_end.command import Daemon, daemon, igentai, until
 
+pytestmark = pytest.mark.alone
+
 MODEL = "openai:gpt-4o-mini"
 GOOD, BAD, OTHER = "sk-good-0000000000", "sk-bad-00000000000", "sk-other-000000000"
 RPM = 600

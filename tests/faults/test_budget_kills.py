@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
 from tests.faults.budget_kills import spend
 
 
-@pytest.mark.slow
 async def test_what_is_billed_stays_within_the_budget_whoever_is_killed(tmp_path: Path) -> None:
     spent = await spend(tmp_path, kills=20)
     assert spent.billed <= spent.budget, str(spent)

@@ -9,8 +9,11 @@ import time
 from pathlib import Path
 
 import psutil
+import pytest
 
 from tests.faults.rig import Rig, at_work
+
+pytestmark = pytest.mark.alone
 
 REPLACED_S = 15.0
 SPAWNS = 6

@@ -21,6 +21,8 @@ from tests.faults.kills import zygote
 from tests.faults.provider import provider
 from tests.faults.rig import TOPIC
 
+pytestmark = pytest.mark.alone
+
 EACH = 40  # attributes of an answer, a third of them repeats
 
 

@@ -14,6 +14,8 @@ import pytest
 
 from tests.end_to_end.command import Daemon, daemon, until
 
+pytestmark = pytest.mark.alone
+
 SLOW = "simulated:large?latency=0.5"
 MB = 1 << 20
 TURNS = 20  # a push is for one connection in so many

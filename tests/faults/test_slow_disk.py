@@ -13,6 +13,8 @@ import pytest
 from tests.faults.provider import MODEL
 from tests.faults.rig import TOPIC, Rig, at_work
 
+pytestmark = pytest.mark.alone
+
 GROWTH = 15 << 20
 GOOD_CLIENT_S = 0.1
 SLOPE = 0.5 * (1 << 20)  # bytes a minute

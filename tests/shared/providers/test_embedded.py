@@ -111,7 +111,6 @@ def address() -> Iterator[str]:
 
 @installed
 @pytest.mark.embedded
-@pytest.mark.slow
 class TestServed:
     def test_it_listens_on_loopback_below_the_range_of_outgoing_ports(self, address: str):
         assert address.startswith("http://127.0.0.1:")
