@@ -16,7 +16,8 @@ STYLES: dict[str, Callable[[Sequence[str]], str]] = {
     "dash": lambda names: "\n".join(f"* {name} – one of its kind" for name in names),
     "json": lambda names: json.dumps(list(names), ensure_ascii=False),
     "fenced": lambda names: f"```json\n{json.dumps(list(names), ensure_ascii=False, indent=2)}\n```",
-    "comma": lambda names: ", ".join(names),
+    # Three with commas between them may be one name, as of a law firm: models that mean three say so first.
+    "comma": lambda names: ("Here they are:\n" if len(names) < 4 else "") + ", ".join(names),
     "table": lambda names: "| Name | Note |\n|---|---|\n" + "\n".join(f"| {name} | of note |" for name in names),
     "chatter": lambda names: (
         f"Sure! Here are {len(names)} of them:\n\n"

@@ -19,6 +19,8 @@ from tests.doubles.server import Double
 from tests.doubles.world import World
 from tests.faults.workshop import Workshop
 
+pytestmark = pytest.mark.alone  # with patience cut to a second
+
 KEY = "sk-test-key-0000000000"
 MODELS = {"openai": "gpt-4o-mini", "anthropic": "claude-haiku-4-5", "gemini": "gemini-2.5-flash-lite"}
 WAIT_S = 0.7

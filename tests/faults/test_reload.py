@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import time
 from pathlib import Path
+
+import pytest
 
 from tests.faults.rig import at_work
 
@@ -34,6 +37,7 @@ async def test_hangup_takes_new_keys_and_limits_and_refuses_what_is_wrong(tmp_pa
         assert (await rig.end())[0] == 0
 
 
+@pytest.mark.alone
 async def test_a_limit_that_is_lowered_holds_from_then_on(tmp_path: Path) -> None:
     config = tmp_path / "igentai.toml"
     config.write_text("[providers.openai]\nrequests_per_minute = 6000\n")
@@ -43,7 +47,7 @@ async def test_a_limit_that_is_lowered_holds_from_then_on(tmp_path: Path) -> Non
         rig.daemon.process.send_signal(signal.SIGHUP)
         await rig.until(lambda: rig.events("daemon.reloaded"), 5, "it is read")
         await asyncio.sleep(1)
-        asked = rig.source.count()
+        asked, began = rig.source.count(), time.monotonic()
         await asyncio.sleep(5)
-        assert rig.source.count() - asked <= 6
+        assert rig.source.count() - asked <= time.monotonic() - began + 1
         assert (await rig.end())[0] == 0
