@@ -16,8 +16,8 @@ import igentai
 from igentai.errors import ConfigurationError, TopicError
 from igentai_orchestrator.commission import Commission
 from igentai_orchestrator.core import facts, outlook
-from igentai_orchestrator.core.desk import Phase
 from igentai_orchestrator.core.groups import separation
+from igentai_orchestrator.core.phase import Phase
 from igentai_orchestrator.doorplate import Doorplate
 from igentai_orchestrator.page_names import EVERYWHERE, in_address, names_of, page_tls
 from igentai_orchestrator.shell.archive import ExportFormat, Reader, TopicSummary

@@ -38,7 +38,8 @@ from igentai_orchestrator.commission import Commission, check_prices, checked_to
 from igentai_orchestrator.core import facts, orders
 from igentai_orchestrator.core.agenda import Agenda, Entry
 from igentai_orchestrator.core.arrangement import Arrangement, ProviderTerms
-from igentai_orchestrator.core.desk import Desk, Phase
+from igentai_orchestrator.core.desk import Desk
+from igentai_orchestrator.core.phase import Phase
 from igentai_orchestrator.core.topic import TopicSpec
 from igentai_orchestrator.doorplate import TOKEN, Doorplate
 from igentai_orchestrator.settings import KNOWN, Settings, read_secret, service_environment

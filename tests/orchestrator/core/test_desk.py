@@ -12,7 +12,7 @@ from igentai.errors import FailureKind
 from igentai.messages import FinishTopic, Stop
 from igentai_orchestrator.core import facts, orders
 from igentai_orchestrator.core.arrangement import ProviderTerms
-from igentai_orchestrator.core.desk import Phase
+from igentai_orchestrator.core.phase import Phase
 from igentai_orchestrator.core.records import AnswerRecord, AssignmentRecord, LostRecord
 from igentai_orchestrator.core.topic import Limits, ModelChoice
 from tests.orchestrator.core.floor import LEDGER, Floor, acks, spec, starts

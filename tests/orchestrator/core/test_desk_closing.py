@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from igentai.errors import FailureKind
 from igentai_orchestrator.core import facts, orders
-from igentai_orchestrator.core.desk import Phase
+from igentai_orchestrator.core.phase import Phase
 from igentai_orchestrator.core.topic import ModelChoice
 from tests.orchestrator.core.floor import Floor, acks, spec
 
