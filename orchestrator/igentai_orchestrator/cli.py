@@ -136,7 +136,7 @@ def explore(
     igentai explore "Paris attractions" --provider openai:gpt-4o-mini --budget 0.50
     igentai explore "cities" -n 8 --max-requests 200 --json
     """
-    from igentai_orchestrator.progress import LiveView
+    from igentai_orchestrator.live_view import LiveView
     from igentai_orchestrator.run import Daemon
 
     settings = _settings(
@@ -151,7 +151,7 @@ def explore(
     )  # fmt: skip
     asked = _ask_what_to_do(asked, settings)
     view = LiveView()
-    daemon = Daemon(settings, until_done=True, watch=None if as_json else view, announce=_announce)
+    daemon = Daemon(settings, until_done=True, watch=None if as_json else view.show, announce=_announce)
     code = 1
     try:
         code = _run(daemon.main([asked], port=port))
@@ -187,7 +187,7 @@ def _ask_what_to_do(asked: Commission, settings: Settings) -> Commission:
 def _tell_end(daemon: Any, settings: Settings, as_json: bool) -> None:
     from igentai_orchestrator.progress import line
 
-    for ended in daemon.ended:
+    for ended in daemon.state.ended:
         if as_json:
             typer.echo(orjson.dumps(ended.metrics).decode())
             continue
@@ -376,7 +376,7 @@ def replay(
 
     from igentai_orchestrator.core import replay as again
     from igentai_orchestrator.core.asking import expected_cost
-    from igentai_orchestrator.run import price_table
+    from igentai_orchestrator.daemon.terms import price_table
     from igentai_orchestrator.shell.archive import Archive, Reader
 
     settings = _settings(outputs=outputs, config=config)
