@@ -346,12 +346,13 @@ def export(
 
     [bold]Example[/bold]: igentai export "dog breeds" -f csv -o breeds.csv
     """
-    from igentai_orchestrator.shell.archive import Reader
+    from igentai_orchestrator.shell import archive
 
     if fmt not in ("txt", "jsonl", "csv", "sqlite"):
         raise UsageError(f"--format {fmt} is not known; say txt, jsonl, csv or sqlite")
     settings = _settings(outputs=outputs, config=config)
-    pieces = Reader(settings.outputs / _folder(topic, settings)).export(fmt)  # type: ignore[arg-type]  # checked above
+    reader = archive.Reader(settings.outputs / _folder(topic, settings))
+    pieces = archive.export(reader, fmt)  # type: ignore[arg-type]  # checked above
     if output is None:
         for piece in pieces:
             sys.stdout.buffer.write(piece)

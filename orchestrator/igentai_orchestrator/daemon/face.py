@@ -18,7 +18,7 @@ from igentai_orchestrator.core import facts, outlook
 from igentai_orchestrator.core.groups import separation
 from igentai_orchestrator.core.phase import Phase
 from igentai_orchestrator.daemon import documents
-from igentai_orchestrator.shell.archive import Reader
+from igentai_orchestrator.shell.archive import Reader, export
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -137,7 +137,7 @@ class Face:
         return rows[0] | {"merged_into": None}
 
     async def export(self, topic_id: str, fmt: ExportFormat) -> AsyncIterator[bytes]:
-        pieces = self._reader(topic_id).export(fmt)
+        pieces = export(self._reader(topic_id), fmt)
         while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
             yield piece
 
