@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import httpx2
-
 from igentai.errors import ConfigurationError, NoUsableProvider
 from igentai.providers import embedded
 from igentai_orchestrator.core.topic import ModelChoice
@@ -110,6 +108,8 @@ def served_model(name: str, settings: Settings) -> str | None:
     """The first model that a local OpenAI-compatible server says it serves."""
     if name not in LOOPBACK:
         return None
+    import httpx2  # costs every command's start a twentieth of a second: only where somebody is asked
+
     base_url = settings.provider(name).base_url
     try:
         reply = httpx2.get(f"{base_url}/models", timeout=PROBE_S, trust_env=False)

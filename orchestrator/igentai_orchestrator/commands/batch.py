@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from igentai_orchestrator import options as opt
+from igentai_orchestrator.commands import flags as flag
 
 ASKING = "What to ask"
 PACE = "How fast, how much"
@@ -115,9 +115,9 @@ def batch(
     failed: Failed = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
-    as_json: opt.Json = False,
-    config: opt.Config = None,
-    log_level: opt.LogLevel = None,
+    as_json: flag.Json = False,
+    config: flag.Config = None,
+    log_level: flag.LogLevel = None,
 ) -> None:
     """Ask every prompt of a file; answers come in its order, whatever answered first.
 
