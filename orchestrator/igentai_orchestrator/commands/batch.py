@@ -129,7 +129,8 @@ def batch(
 
     Exit codes: 0 all answered, 2 wrong use, 3 nobody to ask, 4 some rows failed (they say why), 130 interrupted.
     """
-    from igentai_orchestrator.batch_run import Asked, run
+    from igentai_orchestrator.batch_plan import Asked
+    from igentai_orchestrator.batch_run import run
 
     asked = Asked(
         source=source, output=output, input_format=input_format.value if input_format else None,
