@@ -73,7 +73,8 @@ def replay(
 ) -> None:
     """How another policy would have fared with the answers that a topic has paid for. Makes no request."""
     from igentai_orchestrator.core import replay as again
-    from igentai_orchestrator.core.asking import expected_cost
+    from igentai_orchestrator.core import request_size
+    from igentai_orchestrator.core.wording import expected_cost
     from igentai_orchestrator.daemon.terms import price_table
     from igentai_orchestrator.shell.archive import Archive, Reader
 
@@ -81,7 +82,7 @@ def replay(
     folder = folder_of(topic, settings)
     spec = Archive(settings.outputs).load_spec(folder)
     prices = price_table(settings)
-    costs = {m.key: expected_cost(prices, m.provider, m.model, 40) for m in spec.models}
+    costs = {m.key: expected_cost(prices, m.provider, m.model, request_size.START) for m in spec.models}
     answers = again.recorded(Reader(settings.outputs / folder).history())
     was, would = again.as_it_was(answers), again.replay(answers, spec, policy.value, costs)
     if as_json:

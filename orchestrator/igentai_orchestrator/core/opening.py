@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from igentai_orchestrator.core import facts, request_size
-from igentai_orchestrator.core.asking import Asker, expected_cost
+from igentai_orchestrator.core.asking import Asker
 from igentai_orchestrator.core.books import Books
 from igentai_orchestrator.core.briefing import brief
 from igentai_orchestrator.core.campaign import Campaign
@@ -11,6 +11,7 @@ from igentai_orchestrator.core.gate import Gate
 from igentai_orchestrator.core.orders import Log, Order
 from igentai_orchestrator.core.phase import Event
 from igentai_orchestrator.core.purse import Purse
+from igentai_orchestrator.core.wording import expected_cost
 
 
 def open_topic(books: Books, fact: facts.TopicOpened, now: float) -> list[Order]:
