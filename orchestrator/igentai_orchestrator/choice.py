@@ -9,7 +9,8 @@ from typing import Final
 from igentai.errors import ConfigurationError, NoUsableProvider
 from igentai.providers import embedded
 from igentai_orchestrator.core.topic import ModelChoice
-from igentai_orchestrator.settings import KNOWN, WITH_KEYS, Settings
+from igentai_orchestrator.known_providers import KNOWN, WITH_KEYS
+from igentai_orchestrator.settings import Settings
 
 LOOPBACK: Final = ("ollama", "llamacpp", "vllm", "lmstudio")
 PROBE_S: Final = 0.5

@@ -31,7 +31,8 @@ from igentai_orchestrator.daemon.spools import Spools
 from igentai_orchestrator.daemon.state import State
 from igentai_orchestrator.daemon.topics import Topics
 from igentai_orchestrator.doorplate import TOKEN, Doorplate
-from igentai_orchestrator.settings import read_secret, service_environment
+from igentai_orchestrator.key_files import read_secret
+from igentai_orchestrator.settings import service_environment
 from igentai_orchestrator.shell import clock
 from igentai_orchestrator.shell.notify import Notify
 from igentai_orchestrator.shell.processes import Processes

@@ -10,7 +10,9 @@ import typer
 from igentai.errors import ConfigurationError, IgentaiError
 from igentai_orchestrator.commands import flags as flag
 from igentai_orchestrator.commands.configuration import configured
-from igentai_orchestrator.settings import KNOWN, Settings, read_secret
+from igentai_orchestrator.key_files import read_secret
+from igentai_orchestrator.known_providers import KNOWN
+from igentai_orchestrator.settings import Settings
 
 if TYPE_CHECKING:
     import ssl

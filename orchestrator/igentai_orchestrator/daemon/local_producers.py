@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from igentai.errors import IgentaiError
 from igentai.handover import Handover, encode
-from igentai_orchestrator.settings import KNOWN
+from igentai_orchestrator.known_providers import KNOWN
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
