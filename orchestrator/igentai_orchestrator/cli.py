@@ -18,8 +18,8 @@ from igentai_orchestrator.commands.explore import explore
 from igentai_orchestrator.commands.machine import doctor, providers
 from igentai_orchestrator.commands.orchestrator import orchestrator
 from igentai_orchestrator.commands.producer import producer
+from igentai_orchestrator.commands.service import app as service
 from igentai_orchestrator.commands.topics import export, fsck, replay, topics
-from igentai_orchestrator.service import app as service
 
 INTERRUPTED: Final = 130
 
