@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 from igentai.errors import IgentaiError
 from igentai.providers import embedded
 from igentai_orchestrator.choice import LOOPBACK, choose, served_model
-from igentai_orchestrator.settings import KNOWN, Settings
+from igentai_orchestrator.known_providers import KNOWN
+from igentai_orchestrator.settings import Settings
 from igentai_orchestrator.shell.archive import Archive
 
 ROOM_BYTES: Final = 200 << 20

@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import httpx2
-
 from igentai.errors import ConfigurationError, NoUsableProvider
 from igentai.providers import embedded
 from igentai_orchestrator.core.topic import ModelChoice
-from igentai_orchestrator.settings import KNOWN, WITH_KEYS, Settings
+from igentai_orchestrator.known_providers import KNOWN, WITH_KEYS
+from igentai_orchestrator.settings import Settings
 
 LOOPBACK: Final = ("ollama", "llamacpp", "vllm", "lmstudio")
 PROBE_S: Final = 0.5
@@ -110,6 +109,8 @@ def served_model(name: str, settings: Settings) -> str | None:
     """The first model that a local OpenAI-compatible server says it serves."""
     if name not in LOOPBACK:
         return None
+    import httpx2  # costs every command's start a twentieth of a second: only where somebody is asked
+
     base_url = settings.provider(name).base_url
     try:
         reply = httpx2.get(f"{base_url}/models", timeout=PROBE_S, trust_env=False)

@@ -1,4 +1,4 @@
-"""igentai.toml, environment variables and flags, checked once. The only reader of the environment.
+"""igentai.toml, environment variables and flags, checked once. With `key_files`, the only reader of the environment.
 
 Precedence: flags, then IGENTAI_* variables, then igentai.toml, then the defaults below. Keys come from the variables
 the providers themselves document, from a 0600 file (`key_file`) or from systemd's credentials folder.
@@ -7,10 +7,7 @@ the providers themselves document, from a 0600 file (`key_file`) or from systemd
 from __future__ import annotations
 
 import os
-import re
-import stat
 import tomllib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,11 +16,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from igentai.errors import ConfigurationError, NoUsableProvider
 from igentai.providers.base import ProviderSpec, Secret
+from igentai_orchestrator.key_files import credential, named_key, read_private, told
+from igentai_orchestrator.known_providers import KNOWN, KnownProvider
 
 CONFIG_FILE: Final = "igentai.toml"
-SHORTEST_SECRET: Final = 16  # bytes
-LONGEST_PLACE: Final = 24  # characters of a file's name beside us that can be no key
-_VARIABLE: Final = re.compile("[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
 
 
 class _Strict(BaseModel):
@@ -54,38 +50,6 @@ class PriceSettings(_Strict):
     input: float = Field(ge=0)
     output: float = Field(ge=0)
     cached: float | None = Field(None, ge=0)
-
-
-class KnownProvider(_Strict):
-    """What igentai knows of a provider without being told."""
-
-    kind: Literal["openai", "anthropic", "gemini", "simulated"]
-    key_env: str | None = None
-    base_env: str | None = None
-    base_url: str | None = None
-    model: str | None = None
-    needs_key: bool = True
-    concurrency: int | None = None
-
-
-KNOWN: Final[Mapping[str, KnownProvider]] = {
-    "openai": KnownProvider(kind="openai", key_env="OPENAI_API_KEY", base_env="OPENAI_BASE_URL", model="gpt-4o-mini"),
-    "anthropic": KnownProvider(
-        kind="anthropic", key_env="ANTHROPIC_API_KEY", base_env="ANTHROPIC_BASE_URL", model="claude-haiku-4-5"
-    ),
-    "gemini": KnownProvider(
-        kind="gemini", key_env="GEMINI_API_KEY", base_env="GOOGLE_GEMINI_BASE_URL", model="gemini-2.5-flash-lite"
-    ),
-    "ollama": KnownProvider(
-        kind="openai", base_env="OLLAMA_HOST", base_url="http://127.0.0.1:11434/v1", needs_key=False, concurrency=4
-    ),
-    "llamacpp": KnownProvider(kind="openai", base_url="http://127.0.0.1:8080/v1", needs_key=False, concurrency=4),
-    "vllm": KnownProvider(kind="openai", base_url="http://127.0.0.1:8000/v1", needs_key=False),
-    "lmstudio": KnownProvider(kind="openai", base_url="http://127.0.0.1:1234/v1", needs_key=False, concurrency=4),
-    "embedded": KnownProvider(kind="openai", model="smollm2-135m", needs_key=False, concurrency=2),
-    "simulated": KnownProvider(kind="simulated", model="medium", needs_key=False),
-}
-WITH_KEYS: Final = ("openai", "anthropic", "gemini")
 
 
 class Settings(BaseSettings):
@@ -190,7 +154,7 @@ class Settings(BaseSettings):
         if table.keys:
             found: dict[Secret, str] = {}  # a key that is named twice is one account
             for source in table.keys:
-                found.setdefault(_named_key(name, source), source.partition(":")[2])
+                found.setdefault(named_key(name, source), source.partition(":")[2])
             return [(source, key) for key, source in found.items()]
         key = self._key(name, table, known)
         place = table.key_file or table.key_env or (known.key_env if known else None)
@@ -200,7 +164,7 @@ class Settings(BaseSettings):
         variable = table.key_env or (known.key_env if known else None)
         if variable and os.environ.get(variable, "").strip():
             return Secret(os.environ[variable].strip())
-        path = table.key_file or _credential(variable)
+        path = table.key_file or credential(variable)
         if path is None and table.key_env:
             variable = told(table.key_env)
             raise NoUsableProvider(f"provider {name} takes its key from {variable}, which is not set: set it")
@@ -219,81 +183,6 @@ class Settings(BaseSettings):
         host = from_env if "://" in from_env else f"http://{from_env}"
         host = host.replace("0.0.0.0", "127.0.0.1")  # noqa: S104 - what a server listens on is no address to call
         return host.rstrip("/") + ("" if host.rstrip("/").endswith("/v1") else "/v1")
-
-
-def _named_key(name: str, source: str) -> Secret:
-    """The key that `env:VARIABLE` or `file:PATH` names.
-
-    Raises:
-        ConfigurationError: it is neither, or the file cannot be used.
-        NoUsableProvider: the variable is not set.
-    """
-    kind, _, place = source.partition(":")
-    if kind == "env" and place:
-        value = os.environ.get(place, "").strip()
-        if not value:
-            raise NoUsableProvider(f"provider {name} takes a key from {told(place)}, which is not set: set it")
-        return Secret(value)
-    if kind == "file" and place:
-        return Secret(read_private(Path(place), f"a key of provider {name}"))
-    raise ConfigurationError(
-        f"[providers.{name}] keys: each must be env:VARIABLE or file:PATH; a key itself never stands in {CONFIG_FILE}"
-    )
-
-
-def _credential(name: str | None) -> Path | None:
-    """The file of systemd's credential called `name`, None where there is none.
-
-    Where none of the unit's credentials was found, systemd names a folder that only root may enter.
-    """
-    folder = os.environ.get("CREDENTIALS_DIRECTORY")
-    path = Path(folder) / name if folder and name else None
-    return path if path is not None and os.access(path, os.R_OK) else None
-
-
-def told(place: str) -> str:
-    """A variable or a path for a message: some put the key itself where its place belongs."""
-    is_place = len(place) < LONGEST_PLACE or "/" in place or _VARIABLE.fullmatch(place) is not None
-    return place if is_place else f"a place of {len(place)} characters that looks like a key itself"
-
-
-def read_private(path: Path, what: str) -> str:
-    """The one line of a file that only its owner may read.
-
-    Raises:
-        ConfigurationError: it is not there, is empty, or others may read it.
-    """
-    try:
-        mode = path.stat().st_mode
-        text = path.read_text().strip()
-    except OSError as error:
-        where = told(str(path))
-        raise ConfigurationError(f"{what} cannot be read from {where}: {error.strerror}; check the path") from None
-    except ValueError:
-        raise ConfigurationError(f"{told(str(path))} should hold {what} as one line of plain text") from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO) and "CREDENTIALS_DIRECTORY" not in os.environ:
-        raise ConfigurationError(f"{path} holds {what} and others may read it; run: chmod 600 {path}")
-    if not text:
-        raise ConfigurationError(f"{path} should hold {what} and is empty")
-    return text
-
-
-def read_secret(path: Path) -> bytes:
-    """The secret that producers and orchestrator share, from a 0600 file of hexadecimal digits.
-
-    Raises:
-        ConfigurationError: it cannot be used.
-    """
-    try:
-        secret = bytes.fromhex(read_private(path, "the producers' secret"))
-    except ValueError:
-        secret = b""
-    if len(secret) < SHORTEST_SECRET:
-        raise ConfigurationError(
-            f"{path} should hold at least {2 * SHORTEST_SECRET} hexadecimal digits; make it by `igentai cert` or "
-            "`openssl rand -hex 32`"
-        )
-    return secret
 
 
 def load(**flags: Any) -> Settings:

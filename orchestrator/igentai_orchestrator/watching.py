@@ -12,7 +12,7 @@ import typer
 
 from igentai.errors import IgentaiError
 from igentai_orchestrator.client import Client
-from igentai_orchestrator.progress import LiveView
+from igentai_orchestrator.live_view import LiveView
 
 EVERY_S: Final = 1.0
 

@@ -6,6 +6,9 @@
 
 An answer is numbered, spooled, sent, and forgotten when it is acknowledged. The next assignment is asked for as soon as
 there is a place for it, unless 8 answers or 4 MiB are unacknowledged, or the spool cannot be written.
+
+What happens on a connection decides what becomes of work, and the other way round: so both are in this one file. Its
+table is `states.py`, its handshake `greeting.py`, its unacknowledged answers `outboxes.py`.
 """
 
 from __future__ import annotations

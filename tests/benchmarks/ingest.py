@@ -121,19 +121,19 @@ def orchestrator(outputs: Path, policy: str) -> None:
         "bench", "bench", (ModelChoice("simulated", "bench"),), producers=0, limits=Limits(saturation=False),
         policy=policy,  # type: ignore[arg-type]  # checked by argparse
     )  # fmt: skip
-    daemon._know_providers(spec)
-    daemon.agenda.add(Entry(spec, "new"), None)
+    daemon.state.know_providers(spec)
+    daemon.state.agenda.add(Entry(spec, "new"), None)
 
     async def main() -> None:
         async with asyncio.TaskGroup() as group:
             running = group.create_task(daemon.main([], port=None))
-            while daemon.spec is None or not daemon._address:
+            while daemon.state.spec is None:
                 await asyncio.sleep(0.01)
-            print(json.dumps({"address": daemon._address}), flush=True)
+            print(json.dumps({"address": daemon.listeners.address}), flush=True)
             began, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter()
             await asyncio.to_thread(sys.stdin.readline)
             ended, wall = resource.getrusage(resource.RUSAGE_SELF), time.perf_counter() - wall
-            campaign = daemon.desk.books.campaign
+            campaign = daemon.state.desk.books.campaign
             unique = len(campaign.admission) if campaign else 0
             user, system = ended.ru_utime - began.ru_utime, ended.ru_stime - began.ru_stime
             figures = {
@@ -145,7 +145,7 @@ def orchestrator(outputs: Path, policy: str) -> None:
                 "rss_mb": ended.ru_maxrss / 1024,
             }
             print(json.dumps(figures), flush=True)
-            daemon._on_interrupt()
+            daemon.signals.interrupt()
             await running
 
     uvloop.run(main())

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from igentai.prices import PriceTable
-from igentai_orchestrator.core.asking import expected_cost
 from igentai_orchestrator.core.campaign import Campaign
+from igentai_orchestrator.core.wording import expected_cost
 from igentai_orchestrator.shell.archive import Archive, Reader
 from tests.benchmarks.exploration import (
     FIXED,

@@ -225,11 +225,11 @@ def test_the_watchdog_is_told_of_a_desk_that_works(
     loop = asyncio.new_event_loop()
     try:
         daemon_ = loop.run_until_complete(_made(tmp_path))
-        daemon_._beat_at -= silent_s
+        daemon_.pulse.last -= silent_s
         if broken:
-            daemon_._loop = loop
-            daemon_.broken(OSError("fsync failed"))
-        assert daemon_.alive() == alive
+            daemon_.commits.loop = loop
+            daemon_.commits.broken(OSError("fsync failed"))
+        assert daemon_.pulse.alive() == alive
     finally:
         loop.close()
 

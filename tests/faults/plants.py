@@ -179,7 +179,7 @@ PRODUCER_PLACES: Final = ("before_spool", "torn_spool", "after_spool", "before_c
 
 def daemon_place(text: str) -> None:
     """`PLACE:COUNT`: be killed there, at the COUNT-th pass."""
-    from igentai_orchestrator import run
+    from igentai_orchestrator.daemon import spools
     from igentai_orchestrator.shell.archive import disk, ledger, lines
 
     place = Pass(text)
@@ -196,9 +196,9 @@ def daemon_place(text: str) -> None:
         case "before_replace" | "after_replace":
             around(disk.SystemDisk, "replace", _killing(place.due, after=place.place == "after_replace"))
         case "before_take_spool":
-            around(run.Daemon, "_take_spool", _killing(place.due, after=False))
+            around(spools.Spools, "take", _killing(place.due, after=False))
         case "before_remove_spool":
-            around(run.Daemon, "_remove_spool", _killing(place.due, after=False))
+            around(spools.Spools, "remove", _killing(place.due, after=False))
         case _:
             raise ValueError(f"no such place: {text}")
 

@@ -21,7 +21,7 @@ ALLOWED = {
     "orchestrator/igentai_orchestrator/shell/web/prometheus.py": "the time of a start, as Prometheus wants it",
     "orchestrator/igentai_orchestrator/certificate.py": "from when and until when a certificate holds",
     "orchestrator/igentai_orchestrator/tls.py": "whether a certificate is about to expire",
-    "orchestrator/igentai_orchestrator/run.py": "the same, to warn of it",
+    "orchestrator/igentai_orchestrator/daemon/spending.py": "how long ago money was spent, by the stamps of rows",
     "producer/igentai_producer/lines.py": "stamps of log lines",
     "shared/igentai/batch/metrics.py": "stamps of a report",
     "shared/igentai/providers/direct.py": "a Retry-After that is a date",

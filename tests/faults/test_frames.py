@@ -25,7 +25,7 @@ from igentai.proof import Claims, orchestrator_proof, producer_proof
 from igentai.text import is_clean, key
 from igentai_orchestrator.core import facts, orders
 from igentai_orchestrator.core.records import AnswerRecord
-from igentai_orchestrator.shell.listener import _fact
+from igentai_orchestrator.shell.listener.incoming import fact_of
 from tests.orchestrator.core.floor import Floor, spec
 from tests.orchestrator.shell.test_listener import NONCE, RUN_ID, SECRET, Desk, Peer, connected, serving
 from tests.wire import answer, failure
@@ -144,7 +144,7 @@ def fuzz(seed: int, *, frames: int, seconds: float = math.inf) -> Counter[str]:
                 for piece in (data[:cut], data[cut:]):
                     for message in deframer.feed(piece):
                         outcomes[type(message).__name__] += 1
-                        floor.happen(_fact(link, message))
+                        floor.happen(fact_of(link, message))
             except (FrameError, ProtocolError) as fault:
                 outcomes[type(fault).__name__] += 1
                 deframer = Deframer()  # it would be cut off here, and come back
@@ -209,7 +209,7 @@ def test_the_desk_still_works_for_honest_producers_afterwards() -> None:
     for _ in range(200):
         try:
             for message in deframer.feed(source.spoiled(source.plain(floor.runs[liar]))):
-                floor.happen(_fact(liar, message))
+                floor.happen(fact_of(liar, message))
         except (FrameError, ProtocolError):
             deframer = Deframer()
     assert isinstance(mine[0], Assign)

@@ -21,7 +21,7 @@ from igentai.folders import distinct
 from igentai.text import clean, key, keys
 from igentai_orchestrator.commission import checked_topic
 from igentai_orchestrator.core.topic import ModelChoice, TopicSpec
-from igentai_orchestrator.shell.archive import Archive, Reader, fsck
+from igentai_orchestrator.shell.archive import Archive, Reader, export, fsck
 from igentai_orchestrator.shell.archive.topic_folders import same_topic
 from igentai_producer.parse import parse
 from tests.doubles.storage import Listener, answer, spec
@@ -97,13 +97,13 @@ async def test_they_are_stored_once_and_read_back_the_same_everywhere(tmp_path: 
     assert raw.decode().split("\n") == [*fresh, ""]
     assert fsck(folder).findings == []
     reader = Reader(folder)
-    jsonl = b"".join(reader.export("jsonl")).split(b"\n")[:-1]
+    jsonl = b"".join(export(reader, "jsonl")).split(b"\n")[:-1]
     assert [json.loads(line)["text"] for line in jsonl] == fresh
-    table = list(csv.DictReader(io.StringIO(b"".join(reader.export("csv")).decode(), newline="")))
+    table = list(csv.DictReader(io.StringIO(b"".join(export(reader, "csv")).decode(), newline="")))
     assert [row["text"].removeprefix("'") for row in table] == [text.removeprefix("'") for text in fresh]
     assert not [row["text"] for row in table if row["text"][0] in "=+-@\t\r"]
     assert not [row["partition"] for row in table if row["partition"][0] in "=+-@\t\r"]
-    (tmp_path / "copy.db").write_bytes(b"".join(reader.export("sqlite")))
+    (tmp_path / "copy.db").write_bytes(b"".join(export(reader, "sqlite")))
     with sqlite3.connect(tmp_path / "copy.db") as copy:
         assert [text for (text,) in copy.execute("SELECT text FROM attributes ORDER BY number")] == fresh
     copy.close()

@@ -17,7 +17,8 @@ from igentai.prices import PriceTable
 from igentai.providers.base import ProviderSpec
 from igentai_orchestrator.core import facts, orders
 from igentai_orchestrator.core.arrangement import Arrangement, ProviderTerms
-from igentai_orchestrator.core.desk import Desk, Phase
+from igentai_orchestrator.core.desk import Desk
+from igentai_orchestrator.core.phase import Phase
 from igentai_orchestrator.core.records import AnswerRecord, AssignmentRecord
 from igentai_orchestrator.core.topic import TopicSpec
 from igentai_producer.work import Work

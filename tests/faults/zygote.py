@@ -24,7 +24,7 @@ def main() -> None:
     import uvloop  # noqa: F401  imported here so that no child has to
 
     import igentai_orchestrator.cli
-    import igentai_orchestrator.progress
+    import igentai_orchestrator.live_view
     import igentai_orchestrator.run  # noqa: F401
 
     children: dict[int, int] = {}

@@ -13,8 +13,9 @@ from cryptography import x509
 
 from igentai.errors import ConfigurationError
 from igentai_orchestrator.certificate import DAYS, issue, local_names
-from igentai_orchestrator.remote import tls_of_producer
-from igentai_orchestrator.settings import load, read_secret
+from igentai_orchestrator.commands.producer import tls_of_producer
+from igentai_orchestrator.key_files import read_secret
+from igentai_orchestrator.settings import load
 from igentai_orchestrator.tls import TlsFiles, check_expiry, client_context, is_loopback, server_context, tls_files
 
 

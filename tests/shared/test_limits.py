@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from igentai.concurrency import Concurrency
-from igentai.limits import LONGEST_PAUSE_S, ProviderLimits, RateHeaders, RateLimit, Reason, Reservation
+from igentai.limits import LONGEST_PAUSE_S, RateHeaders, RateLimit, Reservation
+from igentai.provider_limits import ProviderLimits, Reason
 
 
 def most_in_a_window(events: list[tuple[float, int]], window_s: float) -> int:

@@ -1,4 +1,4 @@
-"""The next request: which arm, in which words, at what most it may cost."""
+"""The next request: which arm, whether limits and money allow it, at what most it may cost. Its words: `wording.py`."""
 
 from __future__ import annotations
 
@@ -15,30 +15,13 @@ from igentai_orchestrator.core import prompts
 from igentai_orchestrator.core.arrangement import Arrangement
 from igentai_orchestrator.core.campaign import Campaign
 from igentai_orchestrator.core.discovery import Ask, Situation
-from igentai_orchestrator.core.exclusion import LIST_LONGEST, LIST_MAX, theta
 from igentai_orchestrator.core.flights import Flight, Flights, Retries
 from igentai_orchestrator.core.gate import Gate, Place
 from igentai_orchestrator.core.purse import Purse
 from igentai_orchestrator.core.reply_tokens import ReplyTokens
+from igentai_orchestrator.core.wording import NOMINAL_IN, Request, Wording
 
-SPLIT_TOKENS: Final = 600
-VERDICT_TOKENS: Final = 12
-VERIFIED: Final = 5
-TOKENS_PER_LINE: Final = 9.0
-NOMINAL_IN: Final = 250
-SMALL_TEMPERATURE: Final = 0.9
 LATER_S: Final = 1.0  # until a retry that limits or money did not allow looks again
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request in words: what to ask, how much room the reply gets, what its prompt lists as known."""
-
-    messages: prompts.Messages
-    max_tokens: int
-    asked: int
-    listed: tuple[int, ...] = ()
-    subject_numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +66,8 @@ class Asker:
         self._purse = purse
         self._rng = rng
         self._models = {model.key: model for model in campaign.spec.models}
+        self._wording = Wording(campaign, prices, arrangement.list_tokens)
         self._bounds = {key: self._nominal_bound(key) for key in self._models}
-        self._request_usd = self._worth_of_a_request()
-        scarce = self._request_usd > 0.0 or campaign.policy.tariff.optimise == "requests"
-        self._longest = LIST_LONGEST if scarce and campaign.spec.policy == "learned" else LIST_MAX
         self._held: dict[str, Held] = {}  # by provider: one a line, for those behind it wait anyway
         self._oversized: dict[str, int] = {}  # tokens of a request larger than its provider's limit, by model
         self._patient = False  # the policy would rather wait for a better model
@@ -145,7 +126,7 @@ class Asker:
             if choice is None:
                 self._patient = True
                 return None
-            request = self.word(choice.ask)
+            request = self._wording.word(choice.ask)
             tokens = self._expected(choice.ask, request)
             if self._gate(choice.ask).wait_s(now, self._models[choice.ask.model].model, tokens) > 0:
                 self._line_up(choice, request, tokens, now, retries)
@@ -232,68 +213,14 @@ class Asker:
             in_flight=flights.arms,
             usd_left=campaign.budget.left if limits.budget_usd is not None else None,
             seconds_left=seconds_left,
-            kept_away=campaign.kept_away(self._usual_theta(), self._longest),
+            kept_away=campaign.kept_away(self._wording.usual_theta(), self._wording.longest),
             drying=drying,
             requests_left=limits.max_requests - campaign.requests if limits.max_requests is not None else None,
         )
         ask = campaign.policy.choose(situation, self._rng)
         return Choice(ask) if ask is not None else None
 
-    # -- wording ------------------------------------------------------------------------------------------------
-
-    def word(self, ask: Ask) -> Request:
-        campaign, spec = self._campaign, self._campaign.spec
-        style = prompts.style_of(ask.model)
-        phrase = campaign.tree.phrase(ask.partition)
-        if ask.purpose == "split":
-            found = campaign.examples(ask.partition)
-            siblings = campaign.sibling_labels(ask.partition)
-            return Request(prompts.splitting(spec.topic, phrase, found, siblings, style), SPLIT_TOKENS, 0)
-        if ask.purpose == "verify":
-            numbers = campaign.to_verify(ask.subject, VERIFIED)
-            items = [campaign.texts[number - 1] for number in numbers]
-            room = VERDICT_TOKENS * max(1, len(items))
-            return Request(prompts.verifying(spec.topic, items), room, len(items), subject_numbers=tuple(numbers))
-        size = campaign.sizes[ask.model].value
-        listed = self._listed(ask) if style is prompts.Style.full else ()
-        messages = prompts.listing(
-            spec.topic,
-            size=size,
-            partition=phrase,
-            known=[campaign.texts[number - 1] for number in listed],
-            prompt=spec.prompt,
-            style=style,
-            variant=campaign.next_assignment,
-        )
-        return Request(messages, prompts.max_tokens_for(size, style), size, listed)
-
-    def _listed(self, ask: Ask) -> tuple[int, ...]:
-        campaign = self._campaign
-        numbers = campaign.exclusion.choose(ask.partition, limit=self._longest, theta=self._theta(ask.model))
-        kept = prompts.within([campaign.texts[n - 1] for n in numbers], self._arrangement.list_tokens)
-        return tuple(numbers[: len(kept)])
-
-    def _theta(self, key: str) -> float:
-        """The chance to be repeated from which on a model's prompt lists an attribute."""
-        model = self._models[key]
-        price = self._prices.price(model.provider, model.model)
-        if price is None:
-            return theta(0.0, 0.0)
-        per_item = price.output * 1e-6 * TOKENS_PER_LINE + self._request_usd / self._campaign.sizes[key].value
-        return theta(price.input * 1e-6, per_item)
-
-    def _worth_of_a_request(self) -> float:
-        """USD that a request is worth besides what it costs: where they are limited, the mean cost of one."""
-        campaign = self._campaign
-        priced = campaign.spec.limits.max_requests is not None and campaign.policy.tariff.optimise == "cost"
-        if not priced or campaign.spec.policy != "learned":
-            return 0.0
-        sizes = ((m, campaign.sizes[key].value) for key, m in self._models.items())
-        costs = [expected_cost(self._prices, m.provider, m.model, size) for m, size in sizes]
-        return sum(costs) / len(costs)
-
-    def _usual_theta(self) -> float:
-        return sum(map(self._theta, self._models)) / len(self._models)
+    # -- sending ------------------------------------------------------------------------------------------------
 
     def _flight(
         self, choice: Choice, request: Request, tokens: int, place: Place | None, now: float, run_id: str
@@ -302,9 +229,6 @@ class Asker:
         ask = choice.ask
         model = self._models[ask.model]
         terms = self._arrangement.providers[model.provider]
-        temperature = self._campaign.spec.temperature
-        if temperature is None and prompts.style_of(ask.model) is prompts.Style.small:
-            temperature = SMALL_TEMPERATURE
         assign = Assign(
             assignment_id=self._campaign.next_assignment,
             provider=model.provider,
@@ -312,7 +236,7 @@ class Asker:
             partition=ask.partition,
             messages=list(request.messages),
             max_tokens=request.max_tokens,
-            temperature=temperature,
+            temperature=self._wording.temperature(ask.model),
             timeout_s=terms.timeout_s,
             purpose=ask.purpose,
         )
@@ -343,18 +267,10 @@ class Asker:
         out = self._replies.expected(ask.model, ask.purpose, request.max_tokens)
         return self._ratios.expected(ask.model, request.messages) + out
 
-    def _room(self, key: str) -> int:
-        return prompts.max_tokens_for(self._campaign.sizes[key].value, prompts.style_of(key))
-
     def _tokens(self, key: str) -> int:
         """What the next request to a model will reserve, about."""
-        return NOMINAL_IN + self._replies.expected(key, "list", self._room(key))
+        return NOMINAL_IN + self._replies.expected(key, "list", self._wording.room(key))
 
     def _nominal_bound(self, key: str) -> float:
         model = self._models[key]
-        return self._prices.upper_bound(model.provider, model.model, NOMINAL_IN, self._room(key)) or 0.0
-
-
-def expected_cost(prices: PriceTable, provider: str, model: str, size: int) -> float:
-    """USD of one listing request of `size` attributes by the price list, 0 where it is free or unknown."""
-    return prices.cost(provider, model, NOMINAL_IN, int(size * TOKENS_PER_LINE)) or 0.0
+        return self._prices.upper_bound(model.provider, model.model, NOMINAL_IN, self._wording.room(key)) or 0.0

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 from igentai.breaker import Breaker, BreakerState
 from igentai.concurrency import Concurrency
 from igentai.errors import FailureKind
-from igentai.limits import ProviderLimits, RateLimit, Reservation
+from igentai.limits import RateLimit, Reservation
+from igentai.provider_limits import ProviderLimits
 from igentai.retry import counts_for_breaker, says_nothing
 
 if TYPE_CHECKING:

@@ -6,9 +6,10 @@ import asyncio
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from igentai.batch.call import call_of, fingerprint
 from igentai.batch.group_commit import GroupCommit
 from igentai.batch.journal import Kept, Promise
-from igentai.batch.request import Query, call_of, fingerprint
+from igentai.batch.request import Query
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Final
 
 from igentai.batch.access import Access
 from igentai.batch.appraisal import Appraisal, cost_unknown
+from igentai.batch.call import call_of
 from igentai.batch.flight import Asking, Flight
-from igentai.batch.request import call_of
 from igentai.batch.result import BROKE_OFF, BUDGET, STOPPED, Failure, Result, Usage, failed_result
 from igentai.batch.retrying import again
 from igentai.budget import Budget

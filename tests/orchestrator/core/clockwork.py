@@ -11,7 +11,7 @@ from random import Random
 from igentai.errors import FailureKind
 from igentai.messages import AnswerMetadata, Assign, AttributeBatch, LimitsSeen, RequestFailed
 from igentai_orchestrator.core import facts, orders
-from igentai_orchestrator.core.desk import Phase
+from igentai_orchestrator.core.phase import Phase
 from tests.orchestrator.core.floor import LEDGER, Floor
 
 LEAST_TICK_S = 0.005  # as `clock.beat`

@@ -140,3 +140,10 @@ def acks(floor: Floor, among: Iterable[orders.Order] | None = None) -> list[tupl
 
 def starts(floor: Floor, among: Iterable[orders.Order] | None = None) -> list[tuple[int, StartTopic]]:
     return floor.sent(StartTopic, among)
+
+
+def running(limits: Limits | None = None, *, free: int = 2, **more: object) -> tuple[Floor, int]:
+    """A desk at work on a topic, with one producer in slot 0."""
+    floor = Floor()
+    floor.open(spec(limits=limits, **more))  # type: ignore[arg-type]  # fields of a TopicSpec
+    return floor, floor.join(slot=0, free=free)

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import itertools
 from random import Random
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from igentai.errors import FailureKind
-from igentai.messages import FinishTopic, Stop
 from igentai_orchestrator.core import facts, orders
 from igentai_orchestrator.core.arrangement import ProviderTerms
-from igentai_orchestrator.core.desk import Phase
-from igentai_orchestrator.core.records import AnswerRecord, AssignmentRecord, LostRecord
+from igentai_orchestrator.core.records import AnswerRecord
 from igentai_orchestrator.core.topic import Limits, ModelChoice
-from tests.orchestrator.core.floor import LEDGER, Floor, acks, spec, starts
+from tests.orchestrator.core.floor import LEDGER, Floor, acks, running, spec, starts
 
 ONE = (ModelChoice("openai", "cheap"),)
-
-
-def running(limits: Limits | None = None, *, free: int = 2, **more: object) -> tuple[Floor, int]:
-    """A desk at work on a topic, with one producer in slot 0."""
-    floor = Floor()
-    floor.open(spec(limits=limits, **more))  # type: ignore[arg-type]  # fields of a TopicSpec
-    return floor, floor.join(slot=0, free=free)
 
 
 def test_a_topic_spawns_its_producers_and_tells_each_what_to_work_on() -> None:
@@ -37,14 +27,6 @@ def test_a_topic_spawns_its_producers_and_tells_each_what_to_work_on() -> None:
     assert start.generation_config.spool == "/spool"
 
 
-def test_no_request_leaves_before_its_reservation_is_durable() -> None:
-    floor, _ = running()
-    assert [r.assignment_id for r in floor.ledger if isinstance(r, AssignmentRecord)] == [1, 2]
-    assert floor.assigned() == []
-    floor.commit()
-    assert [a.assignment_id for _, a in floor.assigned()] == [1, 2]
-
-
 def test_no_more_is_assigned_than_a_producer_asked_for() -> None:
     floor, link = running(free=3)
     floor.commit()
@@ -52,18 +34,6 @@ def test_no_more_is_assigned_than_a_producer_asked_for() -> None:
     floor.happen(facts.ProducerReady(link, 1))
     floor.commit()
     assert len(floor.assigned()) == 4
-
-
-def test_an_answer_is_acknowledged_and_shown_only_after_the_commit() -> None:
-    floor, link = running()
-    floor.commit()
-    (_, assign), _ = floor.assigned()
-    found = floor.answer(link, assign, ["Alpha", "Beta"], ready=False)
-    assert acks(floor, found) == []
-    assert floor.of(orders.Publish, found) == []
-    after = floor.commit()
-    assert acks(floor, after) == [(link, 1)]
-    assert [o.latest for o in floor.of(orders.Publish, after)] == [2]
 
 
 def test_fresh_and_repeated_attributes_are_told_apart_by_key() -> None:
@@ -172,55 +142,6 @@ def test_the_budget_is_never_passed_by_what_is_under_way() -> None:
     assert budget.settled + budget.reserved <= 0.004
 
 
-def test_storage_in_trouble_stops_asking_and_what_was_not_sent_is_called_off() -> None:
-    floor, link = running()
-    floor.happen(facts.StorageTroubled("no space left"))
-    floor.happen(facts.ProducerReady(link, 5))
-    floor.tick()
-    floor.commit()
-    assert floor.assigned() == []
-    assert floor.desk.books.campaign.requests == 0  # type: ignore[union-attr]  # the topic is open
-    floor.happen(facts.StorageMended())
-    floor.happen(facts.ProducerReady(link, 1))
-    floor.commit()
-    assert floor.assigned() != []
-
-
-def test_a_dead_producers_spool_is_taken_in_before_its_requests_are_given_up() -> None:
-    floor, link = running()
-    floor.commit()
-    (_, received), (_, never) = floor.assigned()
-    run = floor.runs[link]
-    floor.happen(facts.ProducerLeft(link, "gone"))
-    found = floor.happen(facts.ProducerExited(0, 1000 + link, -9))
-    assert [o.run_id for o in floor.of(orders.TakeSpool, found)] == [run]
-    floor.happen(facts.AnswerArrived(None, floor.batch(run, received, ["Alpha"], seq=1)))
-    floor.happen(facts.SpoolTaken(run))
-    assert [r.assignment_id for r in floor.ledger if isinstance(r, LostRecord)] == [never.assignment_id]
-    after = floor.commit()
-    assert [o.run_id for o in floor.of(orders.RemoveSpool, after)] == [run]
-    assert floor.desk.books.campaign.texts == ["Alpha"]  # type: ignore[union-attr]  # the topic is open
-
-
-def test_a_reconnected_producer_fences_its_older_connection_and_keeps_its_requests() -> None:
-    floor, link = running()
-    floor.commit()
-    run = floor.runs[link]
-    again = next(floor._links)
-    found = floor.happen(facts.ProducerJoined(again, 0, run, "here", 1000 + link, b"proof"))
-    assert [o.link for o in floor.of(orders.Disconnect, found)] == [link]
-    floor.happen(facts.ProducerLeft(link, "fenced"))
-    floor.runs[again] = run
-    floor.answer(again, floor.assigned()[0][1], ["Alpha"])
-    assert acks(floor, floor.commit())[0] == (again, 1)
-
-
-def test_a_producer_that_was_not_spawned_for_its_slot_is_sent_away() -> None:
-    floor, _ = running()
-    found = floor.happen(facts.ProducerJoined(77, 1, "f" * 32, "here", 4242, b"proof"))
-    assert [o.link for o in floor.of(orders.Disconnect, found)] == [77]
-
-
 def test_an_answer_for_another_ledger_is_neither_taken_nor_acknowledged() -> None:
     floor, link = running()
     floor.commit()
@@ -228,41 +149,6 @@ def test_an_answer_for_another_ledger_is_neither_taken_nor_acknowledged() -> Non
     stray = type(batch)("another", *[getattr(batch, n) for n in batch.__slots__[1:]])
     found = floor.happen(facts.AnswerArrived(link, stray))
     assert [type(o) for o in found] == [orders.Log]
-
-
-def test_a_stop_drains_for_a_few_seconds_then_gives_up_and_closes_once() -> None:
-    floor, link = running()
-    floor.commit()
-    floor.happen(facts.TopicStopRequested("enough"))
-    floor.happen(facts.TopicStopRequested("enough!"))
-    floor.answer(link, floor.assigned()[0][1], ["Alpha"])
-    floor.tick()
-    floor.commit()
-    assert floor.of(orders.CloseTopic) == []
-    floor.tick(floor.desk.books.arrangement.drain_s + 0.1)
-    floor.commit()
-    [close] = floor.of(orders.CloseTopic)
-    assert (close.status, close.reason) == ("stopped", "enough")
-    assert len(floor.sent(FinishTopic)) == 1
-    assert [type(r) for r in floor.ledger].count(LostRecord) == 1
-    assert len(floor.assigned()) == 2
-
-
-def test_shutdown_finishes_the_topic_lets_the_producers_go_and_exits() -> None:
-    floor, link = running()
-    floor.commit()
-    floor.happen(facts.ShutdownRequested())
-    for _, assign in floor.assigned():
-        floor.answer(link, assign, [f"item {assign.assignment_id}"], ready=False)
-    floor.commit()
-    assert [c.status for c in floor.of(orders.CloseTopic)] == ["interrupted"]
-    assert floor.desk.phase is Phase.CLOSING
-    found = floor.happen(facts.TopicClosed())
-    assert [link for link, _ in floor.sent(Stop, found)] == [link]
-    assert [o.how for o in floor.of(orders.Kill, found)] == ["terminate"]
-    found = floor.happen(facts.ProducerExited(0, 1000 + link, 0))
-    assert floor.of(orders.TakeSpool, found) == []
-    assert [o.code for o in floor.of(orders.Exit)] == [0]
 
 
 def test_after_a_restart_nothing_is_forgotten() -> None:
@@ -309,18 +195,6 @@ def test_a_provider_takes_no_more_at_once_than_its_terms_allow() -> None:
     assert len(floor.assigned()) == 2
 
 
-def test_slots_that_keep_crashing_end_the_daemon() -> None:
-    pid = itertools.count(5000)
-    crashed = Floor()
-    crashed.open(spec(producers=1))
-    for _ in range(6):
-        number = next(pid)
-        crashed.happen(facts.ProducerSpawned(0, number))
-        crashed.happen(facts.ProducerExited(0, number, 1))
-        crashed.tick(9.0)
-    assert [o.code for o in crashed.of(orders.Exit)] == [1]
-
-
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(seed=st.integers(0, 2**32), most=st.integers(1, 30), producers=st.integers(1, 4))
 def test_whatever_happens_limits_hold_and_every_answer_is_kept_once(seed: int, most: int, producers: int) -> None:
@@ -356,12 +230,3 @@ def test_whatever_happens_limits_hold_and_every_answer_is_kept_once(seed: int, m
     assert len(campaign.texts) == len(set(campaign.texts))
     numbers = [r.first_number + n for r in floor.ledger if isinstance(r, AnswerRecord) for n in range(len(r.fresh))]
     assert numbers == list(range(1, len(numbers) + 1))
-
-
-def test_a_producer_that_reconnects_is_told_what_is_durable_not_what_was_only_heard() -> None:
-    floor, link = running()
-    floor.commit()
-    floor.answer(link, floor.assigned()[0][1], ["Alpha"])
-    again = next(floor._links)
-    floor.happen(facts.ProducerJoined(again, 0, floor.runs[link], "here", 1000 + link, b"proof"))
-    assert starts(floor)[-1][1].last_seq == 0

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from igentai.errors import TopicError
 from igentai_orchestrator.core.groups import separation
 from igentai_orchestrator.core.records import EventRecord, Record
-from igentai_orchestrator.shell.archive import Archive, MergedInto, Reader
+from igentai_orchestrator.shell.archive import Archive, MergedInto, Reader, export
 from igentai_orchestrator.shell.archive.ledger import Ledger
 from tests.doubles.storage import Listener, answer, spec
 
@@ -43,9 +43,9 @@ def test_merges_are_told_wherever_an_attribute_is(tmp_path: Path) -> None:
     assert merged(reader) == {4: MergedInto(1, "ape", "plural"), 5: MergedInto(2, 'the "ox"', "article")}
     assert merged(reader, search="apes") == {4: MergedInto(1, "ape", "plural")}
     assert reader.attributes(4, 1)[0].merged_into == MergedInto(2, 'the "ox"', "article")
-    lines = [orjson.loads(line) for line in b"".join(reader.export("jsonl")).splitlines()]
+    lines = [orjson.loads(line) for line in b"".join(export(reader, "jsonl")).splitlines()]
     assert lines[3]["merged_into"] == {"number": 1, "text": "ape", "reason": "plural"}
-    table = csv.DictReader(io.StringIO(b"".join(reader.export("csv")).decode()))
+    table = csv.DictReader(io.StringIO(b"".join(export(reader, "csv")).decode()))
     assert [row["merged_into"] for row in table] == ["", "", "", "1", "2"]
     reader.close()
     book.close()

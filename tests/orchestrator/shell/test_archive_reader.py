@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from igentai.errors import StorageError
-from igentai_orchestrator.shell.archive import Reader
+from igentai_orchestrator.shell.archive import Reader, export
 from igentai_orchestrator.shell.archive.ledger import Ledger
 from tests.doubles.storage import answer, answers
 
@@ -159,13 +159,13 @@ def test_any_page_agrees_with_counting_by_hand(
 def test_export_as_text_is_output_txt(tmp_path: Path) -> None:
     book = _write(tmp_path, answers(700, each=20))
     reader = Reader(tmp_path)
-    assert b"".join(reader.export("txt")) == b"".join(book.blocks())
+    assert b"".join(export(reader, "txt")) == b"".join(book.blocks())
     reader.close()
     book.close()
 
 
 def test_export_as_json_lines(reader: Reader) -> None:
-    lines = b"".join(reader.export("jsonl")).splitlines()
+    lines = b"".join(export(reader, "jsonl")).splitlines()
     assert orjson.loads(lines[1]) == {
         "number": 2, "text": "Île de la Cité", "provider": "openai", "model": "gpt-4o-mini", "partition": "museums",
         "producer": "p1", "at": AT, "times_named": 1, "merged_into": None,
@@ -177,7 +177,7 @@ def test_a_spreadsheet_finds_no_formula_and_every_text(tmp_path: Path) -> None:
     texts = ["=1+1", "+cmd", "-2", "@SUM(A1)", "\tx", "＝1", 'say "hi", twice', "plain", "semi;colon"]
     book = _write(tmp_path, [answer(1, 1, texts, partition="=HYPERLINK()")])
     reader = Reader(tmp_path)
-    data = b"".join(reader.export("csv")).decode()
+    data = b"".join(export(reader, "csv")).decode()
     rows = list(csv.DictReader(io.StringIO(data, newline="")))
     assert [row["text"] for row in rows] == [f"'{text}" for text in texts[:6]] + texts[6:]
     assert rows[0]["partition"] == "'=HYPERLINK()"
@@ -188,7 +188,7 @@ def test_a_spreadsheet_finds_no_formula_and_every_text(tmp_path: Path) -> None:
 
 def test_export_as_sqlite_is_a_whole_ledger(reader: Reader, tmp_path: Path) -> None:
     path = tmp_path / "copy.db"
-    path.write_bytes(b"".join(reader.export("sqlite")))
+    path.write_bytes(b"".join(export(reader, "sqlite")))
     connection = sqlite3.connect(path)
     rows = connection.execute("SELECT number, text FROM attributes ORDER BY number").fetchall()
     assert rows[0] == (1, "Louvre")
@@ -200,7 +200,7 @@ def test_export_as_sqlite_is_a_whole_ledger(reader: Reader, tmp_path: Path) -> N
 def test_an_export_is_of_the_moment_it_began(tmp_path: Path) -> None:
     book = _write(tmp_path, answers(2))
     reader = Reader(tmp_path)
-    pieces = reader.export("csv")
+    pieces = export(reader, "csv")
     next(pieces)
     book.commit([answer(3, 7, ["late"])], at=AT, elapsed_s=0.0)
     assert b"late" not in b"".join(pieces)

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from igentai.errors import NoUsableProvider, StorageError, UsageError
-from igentai_orchestrator.cli import explore
+from igentai_orchestrator.commands.explore import explore
 from igentai_orchestrator.commission import Commission
 from igentai_orchestrator.shell.web.app import create_app
 from igentai_orchestrator.shell.web.schemas import TopicRequest

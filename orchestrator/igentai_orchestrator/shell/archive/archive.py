@@ -4,54 +4,31 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import os
-import secrets
 import sqlite3
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from igentai.errors import ConfigurationError, LedgerDamaged, StorageError, StorageFull, TopicError
 from igentai.folders import distinct
-from igentai_orchestrator.shell.archive import documents, ledger, topic_folders
+from igentai_orchestrator.shell.archive import documents, ledger, opening, topic_folders
 from igentai_orchestrator.shell.archive.disk import Disk, SystemDisk, replace_whole, sweep_unfinished
 from igentai_orchestrator.shell.archive.ledger import Ledger
 from igentai_orchestrator.shell.archive.lines import OutputLines
 from igentai_orchestrator.shell.archive.lock import OutputsLock, holder
-from igentai_orchestrator.shell.archive.specification import spec_from_json, spec_to_json
+from igentai_orchestrator.shell.archive.opening import SPOOL, OpenedTopic, OpenMode
+from igentai_orchestrator.shell.archive.specification import spec_from_json
 from igentai_orchestrator.shell.archive.summaries import Summaries, TopicSummary, global_state
 from igentai_orchestrator.shell.archive.trouble import passing_trouble
 from igentai_orchestrator.shell.archive.writer import ArchiveListener, Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from igentai_orchestrator.core.records import EventRecord, Record
     from igentai_orchestrator.core.topic import TopicSpec
-
-SPOOL: Final = "spool"
-
-OpenMode: TypeAlias = Literal["new", "overwrite", "resume"]
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedTopic:
-    """A topic that is ready to be worked on.
-
-    `ledger` names its ledger for ever. `spool` is where local producers keep their answers. `history` is every record
-    so far, oldest first; it may be iterated more than once. `elapsed_s` is the working time of earlier daemons.
-    `repairs` says in words what had to be mended.
-    """
-
-    ledger: str
-    folder: Path
-    spool: Path
-    history: Iterable[Record]
-    elapsed_s: float
-    resumed: bool
-    repairs: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -162,7 +139,8 @@ class Archive:
         path = topic_folders.path_of(self._outputs, spec.folder)
         with _storage_errors(path):
             if mode != "resume":
-                self._make(spec, path, overwrite=mode == "overwrite")
+                wall = self._now_wall()
+                opening.make(spec, self._outputs, path, self._disk, wall, overwrite=mode == "overwrite")
             elif not path.is_dir():
                 raise TopicError(f"there is no {path} to resume; start the topic without --resume")
             return self._take_up(spec, path, listener, resumed=mode == "resume")
@@ -274,59 +252,18 @@ class Archive:
                 f"cannot write in {self._outputs} ({error.strerror}); make it writable, or name another outputs folder"
             ) from error
 
-    def _make(self, spec: TopicSpec, path: Path, *, overwrite: bool) -> None:
-        if path.exists():
-            if not overwrite:
-                raise TopicError(
-                    f"{path} is there already; say --resume to go on with it or --overwrite to start again"
-                )
-            topic_folders.discard(self._outputs, spec.folder, spec.topic, self._disk)
-        topic_folders.create(self._outputs, spec.folder, self._disk, lambda folder: self._fill(spec, folder))
-
-    def _fill(self, spec: TopicSpec, folder: Path) -> None:
-        wall = self._now_wall()
-        started = documents.iso_time(wall)
-        meta = {
-            "ledger": secrets.token_hex(16), "topic": spec.topic, "spec": spec_to_json(spec), "started": started,
-            "started_wall": repr(wall), "elapsed_s": "0.0",
-        }  # fmt: skip
-        Ledger.create(folder / ledger.FILE, meta).close()
-        state = {"status": "running", "started": started, "unique_attributes": 0, "cost_usd": 0.0}
-        replace_whole(self._disk, folder / documents.STATE, (documents.state_bytes(spec, state, started),))
-
     def _take_up(self, spec: TopicSpec, path: Path, listener: ArchiveListener, *, resumed: bool) -> OpenedTopic:
-        book = Ledger.open(path / ledger.FILE)
+        files = opening.take_up(spec, path, self._disk, resumed=resumed)
         try:
-            meta = book.meta()
-            held = meta.get("topic", "")
-            if not topic_folders.same_topic(held, spec.topic):
-                raise TopicError(f"{path} holds another topic, {held[:80]!r}, and is left alone")
-            repairs = [f"{name} was left unfinished: removed" for name in sweep_unfinished(path)]
-            lines = OutputLines(path, self._disk, book.blocks)
-            repair = lines.open()
-            if repair and resumed:
-                repairs.append(repair)
-            book.set_meta({"spec": spec_to_json(spec)})
-            self._complete(spec, path, float(meta["started_wall"]))
-            elapsed_s = float(meta["elapsed_s"])
-            history = book.history()
-            writer = self._writer(book, lines, listener, elapsed_s)
+            meta, elapsed_s = files.meta, float(files.meta["elapsed_s"])
+            history = files.book.history()
+            writer = self._writer(files.book, files.lines, listener, elapsed_s)
         except BaseException:
-            book.close()
+            files.book.close()
             raise
         self._topic = _Open(spec, path, meta["started"], writer)
         writer.start()
-        return OpenedTopic(meta["ledger"], path, path / SPOOL, history, elapsed_s, resumed, repairs)
-
-    def _complete(self, spec: TopicSpec, path: Path, started_wall: float) -> None:
-        """What else belongs into a topic's folder."""
-        if (path / SPOOL).is_symlink():
-            raise TopicError(f"{path / SPOOL} is a symbolic link, which igentai does not follow; remove it")
-        (path / SPOOL).mkdir(mode=0o700, exist_ok=True)
-        os.chmod(path, 0o700)  # noqa: PTH101  folders made by hand or by a copy, too
-        os.chmod(path / SPOOL, 0o700)  # noqa: PTH101
-        if not (path / documents.TOPIC).exists():
-            replace_whole(self._disk, path / documents.TOPIC, (documents.topic_text(spec, started_wall),))
+        return OpenedTopic(meta["ledger"], path, path / SPOOL, history, elapsed_s, resumed, files.repairs)
 
     def _writer(self, book: Ledger, lines: OutputLines, listener: ArchiveListener, before_s: float) -> Writer:
         began = self._now()

@@ -30,12 +30,12 @@ _ROWS_A_PIECE: Final = 5000
 _FORMULA: Final = tuple("=+-@\t\r\n＝＋－＠")
 
 
-def pieces(reader: Reader, fmt: ExportFormat) -> Iterator[bytes]:
+def export(reader: Reader, fmt: ExportFormat) -> Iterator[bytes]:
     """The topic of `reader` as it is now, in pieces of some hundred KiB.
 
     txt: as output.txt. jsonl: an object a line. csv: RFC 4180, every text quoted, formulas defused by a leading `'`;
     `merged_into` is the number of the earlier attribute that a near-duplicate repeats.
-    sqlite: a copy of the ledger, with the views `attributes` and `requests`.
+    sqlite: a copy of the ledger, with the views `attributes` and `requests`. Blocking, like all of a reader.
 
     Raises:
         StorageError: the ledger cannot be read.

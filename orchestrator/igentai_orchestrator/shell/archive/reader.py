@@ -19,7 +19,6 @@ import orjson
 from igentai.errors import StorageError
 from igentai_orchestrator.shell.archive import ledger
 from igentai_orchestrator.shell.archive.attributes import AttributeRow, Filter, MergedInto, Naming, Provenance
-from igentai_orchestrator.shell.archive.export import ExportFormat, pieces
 from igentai_orchestrator.shell.archive.history import History, connect_readonly, last_id
 from igentai_orchestrator.shell.archive.merges import Merges, texts_of
 from igentai_orchestrator.shell.archive.namings import Namings
@@ -105,10 +104,6 @@ class Reader:
             )
         named_again = tuple(Naming(*naming) for naming in orjson.loads(again))
         return Provenance(rows[0], named_again, *origin)
-
-    def export(self, fmt: ExportFormat) -> Iterator[bytes]:
-        """The topic as it is now, as one file in pieces; see `export.pieces`. Blocking, like all of this."""
-        return pieces(self, fmt)
 
     def history(self) -> History:
         """Every record so far, in the order in which it was written."""

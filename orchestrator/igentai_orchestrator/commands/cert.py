@@ -1,18 +1,11 @@
-"""Producers on other machines: `igentai cert` makes what they need, `igentai producer` uses it."""
+"""`igentai cert`: certificates and the secret for producers on other machines."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-from igentai.errors import ConfigurationError
-
-if TYPE_CHECKING:
-    import ssl
-
-    from igentai_orchestrator.settings import Settings
 
 Folder = Annotated[Path, typer.Option("--folder", help="Where the files go.")]
 Hosts = Annotated[
@@ -52,22 +45,3 @@ copy {folder}/producer to each other machine, by a way that keeps it private, an
     igentai producer --orchestrator-addr {shown}:9100 --ca producer/ca.pem --cert producer/cert.pem \\
         --key producer/key.pem --secret-file producer/secret"""
     )
-
-
-def tls_of_producer(address: str, settings: Settings) -> ssl.SSLContext | None:
-    """How a producer speaks to the orchestrator at `address`; None: without TLS, which only one on this machine may.
-
-    Raises:
-        ConfigurationError: files are missing or cannot be used, or there are none and the address is another machine's.
-    """
-    from igentai_orchestrator.tls import client_context, is_loopback, tls_files
-
-    files = tls_files(settings.producer_ca, settings.producer_cert, settings.producer_key)
-    if files is not None:
-        return client_context(files)
-    host = address.rpartition(":")[0]
-    if not is_loopback(host):
-        raise ConfigurationError(
-            f"{host} is another machine: say --ca, --cert and --key, which `igentai cert` makes there"
-        )
-    return None

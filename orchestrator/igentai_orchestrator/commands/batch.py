@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from igentai_orchestrator import options as opt
+from igentai_orchestrator.commands import flags as flag
 
 ASKING = "What to ask"
 PACE = "How fast, how much"
@@ -115,9 +115,9 @@ def batch(
     failed: Failed = None,
     resume: Resume = False,
     overwrite: Overwrite = False,
-    as_json: opt.Json = False,
-    config: opt.Config = None,
-    log_level: opt.LogLevel = None,
+    as_json: flag.Json = False,
+    config: flag.Config = None,
+    log_level: flag.LogLevel = None,
 ) -> None:
     """Ask every prompt of a file; answers come in its order, whatever answered first.
 
@@ -129,7 +129,8 @@ def batch(
 
     Exit codes: 0 all answered, 2 wrong use, 3 nobody to ask, 4 some rows failed (they say why), 130 interrupted.
     """
-    from igentai_orchestrator.batch_run import Asked, run
+    from igentai_orchestrator.batch_plan import Asked
+    from igentai_orchestrator.batch_run import run
 
     asked = Asked(
         source=source, output=output, input_format=input_format.value if input_format else None,

@@ -8,48 +8,24 @@ protocol, or does not read what it is sent, loses its own connection and nothing
 from __future__ import annotations
 
 import asyncio
-import errno
-import ipaddress
 import itertools
-import random
 import secrets
 import socket
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
 from igentai.codec import MAX_FRAME, MAX_UNPROVEN_FRAME, Deframer, frame
-from igentai.errors import ConfigurationError, FrameError, OutputsBusy, ProtocolError
-from igentai.messages import (
-    PROTOCOL_VERSION,
-    AttributeBatch,
-    Challenge,
-    FromOrchestrator,
-    Hello,
-    KnownAnswer,
-    Message,
-    ProducerStatus,
-    Ready,
-    RequestFailed,
-)
+from igentai.errors import FrameError, ProtocolError
+from igentai.messages import PROTOCOL_VERSION, Challenge, FromOrchestrator, Hello, Message
 from igentai.proof import NONCE_BYTES, check_hello
-from igentai_orchestrator.core.facts import (
-    AnswerArrived,
-    Fact,
-    FailureArrived,
-    KnownAnswerArrived,
-    ProducerJoined,
-    ProducerLeft,
-    ProducerReady,
-    StatusArrived,
-)
+from igentai_orchestrator.core.facts import Fact, ProducerJoined, ProducerLeft
+from igentai_orchestrator.shell.listener.binding import listening_socket
+from igentai_orchestrator.shell.listener.incoming import facts_in
 
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterator
 
-# Above lies the kernel's range for clients: one that keeps knocking at a closed port there can end up connected to
-# itself, and then holds the port. Below 20000 live the ports people choose.
-PORTS: Final = range(20000, 32768)
 CHUNK: Final = 256 << 10  # bytes taken from a socket at once: many messages a wake-up
 MAX_UNREAD: Final = 4 << 20  # bytes a peer may leave unread
 FLUSH_S: Final = 1.0  # for the last words to a peer that is disconnected
@@ -109,27 +85,8 @@ class Listener:
             OutputsBusy: the port is taken.
             ConfigurationError: there is no such address here, or it is not loopback and there is no TLS.
         """
-        family, address = await self._resolve(host)
-        if self._tls is None and not ipaddress.ip_address(address).is_loopback:
-            raise ConfigurationError(
-                f"producers on {host} could be anybody without TLS: run `igentai cert` and name its files, or listen "
-                "on 127.0.0.1"
-            )
-        candidates = [port] if port else random.sample(PORTS, 64)
-        for candidate in candidates:
-            if (bound := _bind(family, address, candidate)) is not None:
-                self._socket = bound
-                return candidate
-        taken = f"port {port}" if port else f"every port tried between {PORTS.start} and {PORTS.stop - 1}"
-        raise OutputsBusy(f"{taken} on {host} is taken: another daemon may be running; choose another port")
-
-    async def _resolve(self, host: str) -> tuple[int, str]:
-        loop = asyncio.get_running_loop()
-        try:
-            family, _, _, _, address = (await loop.getaddrinfo(host, 0, type=socket.SOCK_STREAM))[0]
-        except OSError as error:
-            raise ConfigurationError(f"there is no address {host!r} to listen on: {error.strerror}") from error
-        return family, str(address[0])
+        self._socket, bound = await listening_socket(host, port, encrypted=self._tls is not None)
+        return bound
 
     async def serve(self) -> None:
         """Accept until `close`, then wait until the last connection has ended."""
@@ -293,7 +250,7 @@ class Listener:
                 return f"the connection broke ({type(error).__name__})"
             if not data:
                 return "the producer closed the connection"
-            facts, fault = _facts(connection, data)
+            facts, fault = facts_in(connection.link, connection.deframer, data)
             for fact in facts:
                 self._dispatch(fact)
                 if connection.reason is not None:
@@ -312,53 +269,3 @@ class Listener:
             pass  # the peer is gone already, or will not read
         finally:
             writer.transport.abort()
-
-
-def _bind(family: int, address: str, port: int) -> socket.socket | None:
-    """A listening socket, None where the port is taken."""
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a daemon started again need not wait a minute
-        bound.bind((address, port))
-        bound.listen(128)
-        bound.setblocking(False)
-    except OSError as error:
-        bound.close()
-        if error.errno == errno.EADDRINUSE:
-            return None
-        raise ConfigurationError(f"cannot listen on {address}:{port}: {error.strerror}; choose another") from error
-    return bound
-
-
-def _facts(connection: _Connection, data: bytes) -> tuple[list[Fact], str | None]:
-    """What `data` completes, and what is wrong with it: what came before a fault still counts."""
-    facts: list[Fact] = []
-    try:
-        for message in connection.deframer.feed(data):
-            facts.append(_fact(connection.link, message))  # noqa: PERF401  what extend keeps on an error is unsaid
-    except ProtocolError as error:
-        return facts, str(error)
-    return facts, None
-
-
-def _fact(link: int, message: Message) -> Fact:
-    """What a proven producer's message means.
-
-    Raises:
-        ProtocolError: it is none that a producer sends after Hello.
-    """
-    match message:
-        case AttributeBatch():
-            return AnswerArrived(link, message)
-        case KnownAnswer():
-            return KnownAnswerArrived(link, message)
-        case RequestFailed():
-            return FailureArrived(link, message)
-        case Ready():
-            if not 0 <= message.free <= 4096:
-                raise ProtocolError("a Ready asks for an impossible number of assignments")
-            return ProducerReady(link, message.free)
-        case ProducerStatus():
-            return StatusArrived(link, message)
-        case _:
-            raise ProtocolError(f"{type(message).__name__} is not what a producer sends here")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from igentai.errors import FailureKind
+from igentai.messages import FinishTopic, Stop
 from igentai_orchestrator.core import facts, orders
-from igentai_orchestrator.core.desk import Phase
+from igentai_orchestrator.core.phase import Phase
+from igentai_orchestrator.core.records import LostRecord
 from igentai_orchestrator.core.topic import ModelChoice
-from tests.orchestrator.core.floor import Floor, acks, spec
+from tests.orchestrator.core.floor import Floor, acks, running, spec
 
 ONE = (ModelChoice("openai", "cheap"),)
 
@@ -79,3 +81,38 @@ def test_a_place_whose_request_was_called_off_on_a_full_disk_is_used_once_there_
     floor.happen(facts.StorageMended())
     floor.commit()
     assert len(floor.assigned()) == 2
+
+
+def test_a_stop_drains_for_a_few_seconds_then_gives_up_and_closes_once() -> None:
+    floor, link = running()
+    floor.commit()
+    floor.happen(facts.TopicStopRequested("enough"))
+    floor.happen(facts.TopicStopRequested("enough!"))
+    floor.answer(link, floor.assigned()[0][1], ["Alpha"])
+    floor.tick()
+    floor.commit()
+    assert floor.of(orders.CloseTopic) == []
+    floor.tick(floor.desk.books.arrangement.drain_s + 0.1)
+    floor.commit()
+    [close] = floor.of(orders.CloseTopic)
+    assert (close.status, close.reason) == ("stopped", "enough")
+    assert len(floor.sent(FinishTopic)) == 1
+    assert [type(r) for r in floor.ledger].count(LostRecord) == 1
+    assert len(floor.assigned()) == 2
+
+
+def test_shutdown_finishes_the_topic_lets_the_producers_go_and_exits() -> None:
+    floor, link = running()
+    floor.commit()
+    floor.happen(facts.ShutdownRequested())
+    for _, assign in floor.assigned():
+        floor.answer(link, assign, [f"item {assign.assignment_id}"], ready=False)
+    floor.commit()
+    assert [c.status for c in floor.of(orders.CloseTopic)] == ["interrupted"]
+    assert floor.desk.phase is Phase.CLOSING
+    found = floor.happen(facts.TopicClosed())
+    assert [link for link, _ in floor.sent(Stop, found)] == [link]
+    assert [o.how for o in floor.of(orders.Kill, found)] == ["terminate"]
+    found = floor.happen(facts.ProducerExited(0, 1000 + link, 0))
+    assert floor.of(orders.TakeSpool, found) == []
+    assert [o.code for o in floor.of(orders.Exit)] == [0]

@@ -1,0 +1,1 @@
+"""The commands of `igentai`, one noun a file; `cli.py` puts them together."""
