@@ -8,7 +8,7 @@ here on its way to the ledger. The life of a topic:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from enum import StrEnum
 from random import Random
 from typing import Any, Final, Literal
@@ -282,9 +282,9 @@ class Desk:
             reason = reason_to_stop(campaign.spec.limits, self._progress(now)) or self._saturated()
             if reason:
                 return orders + self._begin_finish("finished", reason, now)
-            drying = self._drying(len(books.flights)) is not None
-            if drying and len(books.flights) and self._heard_out(books.flights.arms):
-                return orders  # what is on its way may settle it
+            drying = self._drying()
+            if drying and self._settling():
+                return orders
             link = books.roster.hungriest()
             flight = asker.next(now, books.flights, books.retries, link.run_id, drying=drying) if link else None
             books.waits_for_the_hour = flight is None and asker.short_of_the_hour(now)
@@ -340,13 +340,27 @@ class Desk:
         )
 
     def _saturated(self) -> str | None:
-        reason = self._drying(0)
+        reason = self._told(0)
         campaign = self.books.campaign
         assert campaign is not None
-        believed = reason is not None and (campaign.saturation.barren or self._heard_out({}))
+        believed = reason is not None and (campaign.saturation.barren or not self._unheard({}))
         return f"saturated: {reason}" if believed else None
 
-    def _drying(self, coming: int) -> str | None:
+    def _drying(self) -> bool:
+        """Whether the topic may be about to end: then its models are heard out."""
+        campaign, flights = self.books.campaign, self.books.flights
+        assert campaign is not None
+        if not campaign.spec.limits.saturation:
+            return False
+        unheard = len(self._unheard(flights.arms))
+        return campaign.saturation.drying(campaign.policy.forecast(), len(flights), unheard)
+
+    def _settling(self) -> bool:
+        """Whether what is on its way may settle it: then nothing more is asked until it is in."""
+        flights = self.books.flights
+        return bool(flights) and self._told(len(flights)) is not None and not self._unheard(flights.arms)
+
+    def _told(self, coming: int) -> str | None:
         """Why the topic is done, if the answers on their way bring nothing."""
         campaign = self.books.campaign
         assert campaign is not None
@@ -354,11 +368,11 @@ class Desk:
             return None
         return campaign.saturation.reached(campaign.policy.forecast(), coming)
 
-    def _heard_out(self, in_flight: Mapping[Arm, int]) -> bool:
+    def _unheard(self, in_flight: Mapping[Arm, int]) -> Set[str]:
         campaign = self.books.campaign
         assert campaign is not None
         assert self._asker is not None
-        return campaign.policy.heard_out(set(self._asker.usable()), in_flight)
+        return campaign.policy.unheard(set(self._asker.usable()), in_flight)
 
     # -- producers ----------------------------------------------------------------------------------------------
 
