@@ -8,6 +8,7 @@ here on its way to the ledger. The life of a topic:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Set
 from enum import StrEnum
 from random import Random
@@ -279,11 +280,12 @@ class Desk:
         assert asker is not None
         orders: list[Order] = []
         while self.storage_trouble is None:
-            reason = reason_to_stop(campaign.spec.limits, self._progress(now)) or self._saturated()
+            forecast = self._forecast()
+            reason = reason_to_stop(campaign.spec.limits, self._progress(now)) or self._saturated(forecast)
             if reason:
                 return orders + self._begin_finish("finished", reason, now)
-            drying = self._drying()
-            if drying and self._settling():
+            drying = self._drying(forecast)
+            if drying and self._settling(forecast):
                 return orders
             link = books.roster.hungriest()
             flight = asker.next(now, books.flights, books.retries, link.run_id, drying=drying) if link else None
@@ -339,34 +341,33 @@ class Desk:
             recent_yield=campaign.recent_yield(),
         )
 
-    def _saturated(self) -> str | None:
-        reason = self._told(0)
+    def _forecast(self) -> float:
+        """What the best next request promises; not asked for where a topic is not to end for that."""
         campaign = self.books.campaign
         assert campaign is not None
+        return campaign.policy.forecast() if campaign.spec.limits.saturation else math.inf
+
+    def _saturated(self, forecast: float) -> str | None:
+        campaign = self.books.campaign
+        assert campaign is not None
+        reason = campaign.saturation.reached(forecast) if campaign.spec.limits.saturation else None
         believed = reason is not None and (campaign.saturation.barren or not self._unheard({}))
         return f"saturated: {reason}" if believed else None
 
-    def _drying(self) -> bool:
+    def _drying(self, forecast: float) -> bool:
         """Whether the topic may be about to end: then its models are heard out."""
         campaign, flights = self.books.campaign, self.books.flights
         assert campaign is not None
         if not campaign.spec.limits.saturation:
             return False
-        unheard = len(self._unheard(flights.arms))
-        return campaign.saturation.drying(campaign.policy.forecast(), len(flights), unheard)
+        return campaign.saturation.drying(forecast, len(flights), len(self._unheard(flights.arms)))
 
-    def _settling(self) -> bool:
+    def _settling(self, forecast: float) -> bool:
         """Whether what is on its way may settle it: then nothing more is asked until it is in."""
-        flights = self.books.flights
-        return bool(flights) and self._told(len(flights)) is not None and not self._unheard(flights.arms)
-
-    def _told(self, coming: int) -> str | None:
-        """Why the topic is done, if the answers on their way bring nothing."""
-        campaign = self.books.campaign
+        campaign, flights = self.books.campaign, self.books.flights
         assert campaign is not None
-        if not campaign.spec.limits.saturation:
-            return None
-        return campaign.saturation.reached(campaign.policy.forecast(), coming)
+        told = campaign.saturation.reached(forecast, len(flights)) is not None
+        return told and len(flights) > 0 and not self._unheard(flights.arms)
 
     def _unheard(self, in_flight: Mapping[Arm, int]) -> Set[str]:
         campaign = self.books.campaign
