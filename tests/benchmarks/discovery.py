@@ -114,7 +114,7 @@ def closed(seeds: int) -> bool:
             )  # fmt: skip
             cells = (f"{v:>{width}.1f}" for v, (_, width) in zip(figures, heads, strict=True))
             print(f"{label:<30}" + "".join(cells), flush=True)
-            reached &= bool(found.mean() >= 0.98 and close.mean() >= 0.95)
+            reached &= bool((requests / oracle).mean() <= 3.0 and found.mean() >= 0.98 and close.mean() >= 0.95)
     return reached
 
 
@@ -130,7 +130,7 @@ def _closed_once(seed: int, *, free: bool, splits: bool) -> tuple[float, float, 
     inside = total and shown["low"] <= world.reachable <= shown["high"]
     oracle = oracle_requests(world, 0.98, seed, with_lists=False)
     found, off = run.found_after[-1] / world.reachable, total / world.reachable - 1.0
-    return len(run.found_after), oracle, found, off, float(inside)
+    return run.requests, oracle, found, off, float(inside)
 
 
 def decide(models: int = 10, partitions: int = 300, rounds: int = 400) -> bool:

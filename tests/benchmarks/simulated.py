@@ -72,7 +72,7 @@ class ProductPolicy:
         numbers = [self._numbers.setdefault(x, len(self._numbers) + 1) for x in result.items.tolist()]
         return Outcome(
             self._count, self._models[action.provider].key, parent, action.kind, result.ok, numbers,
-            int(result.is_new.sum()), result.usd, result.seconds, 1.0, children, result.audit,
+            int(result.is_new.sum()), result.usd, result.seconds, 1.0, children, result.audit, asked=int(self.state.n),
         )  # fmt: skip
 
     def update(self, action: Any, result: Any) -> None:

@@ -8,7 +8,7 @@ a particular model; figures measured in it hold for its assumptions.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Protocol
@@ -20,20 +20,25 @@ from igentai_orchestrator.core.coverage import Coverage
 from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
 from igentai_orchestrator.core.exclusion import ExclusionLists
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
+from igentai_orchestrator.core.pruning import Pruning
 from igentai_orchestrator.core.saturation import Saturation
 from igentai_orchestrator.core.topic import ModelChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence, Set
 
     from igentai_orchestrator.core.costs import Tariff
+    from igentai_orchestrator.core.discovery import Arm
 
 Mask = npt.NDArray[np.bool_]
+THETA = 0.05  # the chance to be repeated from which on an attribute is listed
+PROMPT, LISTED, NAMED = 180, 6, 36  # tokens sent that a prompt, one attribute on its list, one of its answer cost
 
 
 @dataclass(frozen=True, slots=True)
 class Assumptions:
-    """`prices` are USD per request; models know `knows_least` to `knows_most` of the topic, the last one the most."""
+    """`price` is USD of a request with a full answer, by the second model; each is three times as dear as the one
+    before. Models know `knows_least` to `knows_most` of the topic, the last one the most."""
 
     size: int = 100
     categories: int = 6
@@ -115,6 +120,8 @@ class Chooses(Protocol):
 
     def forecast(self) -> float: ...
 
+    def unheard(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> Set[str]: ...
+
 
 @dataclass
 class Run:
@@ -131,58 +138,91 @@ class Run:
     lists: ExclusionLists = field(default_factory=ExclusionLists)
     found_after: list[int] = field(default_factory=list)  # distinct attributes after each request
     spent: float = 0.0
+    requests: int = 0
     reason: str | None = None
 
+    def __post_init__(self) -> None:
+        self._saturation = Saturation(self.tariff)
+        self._numbers: dict[int, int] = {}
+        self._texts: list[int] = [-1]
+        self._flying: deque[tuple[Ask, list[int]]] = deque()
+
     def go(self) -> Run:
-        rng = Random(self.seed)
-        draw = np.random.default_rng([self.seed, 21])
-        saturation = Saturation(self.tariff)
-        numbers: dict[int, int] = {}
-        texts: list[int] = [-1]
-        flying: deque[tuple[Ask, list[int]]] = deque()
-        while self.reason is None and len(self.found_after) < self.requests_max and self.spent < self.usd_max:
-            while len(flying) < self.world.given.parallel:
-                ask = self.policy.choose(self._situation(flying), rng)
-                if ask is None:
-                    break
-                listed = [] if ask.purpose != "list" else self.lists.choose(ask.partition, theta=0.05)
-                flying.append((ask, [texts[i] for i in listed]))
-            ask, listed = flying.popleft()
-            outcome = self._perform(ask, listed, numbers, texts, draw)
-            self.policy.learn(outcome)
-            self.coverage.learn(outcome, [numbers[x] for x in listed])
-            saturation.learn(outcome)
-            self.found_after.append(len(numbers))
-            self.reason = saturation.reached(self.policy.forecast())
+        """As the desk does: what is on its way is waited for where it may settle that the topic is done."""
+        self._rng, self._draw = Random(self.seed), np.random.default_rng([self.seed, 21])
+        self._pruning = Pruning(self.tree, len(self.world.models))
+        while self.reason is None and self.requests < self.requests_max and self.spent < self.usd_max:
+            self._send()
+            if self._flying:
+                self._receive(*self._flying.popleft())
+        while self._flying:
+            self._receive(*self._flying.popleft())
         return self
 
-    def _situation(self, flying: deque[tuple[Ask, list[int]]]) -> Situation:
-        counts: dict[tuple[str, str], int] = {}
-        for ask, _ in flying:
-            counts[ask.model, ask.partition] = counts.get((ask.model, ask.partition), 0) + 1
-        everyone = set(self.world.models)
-        return Situation(float(len(self.found_after)), everyone, everyone, counts)
+    def _send(self) -> None:
+        while len(self._flying) < self.world.given.parallel:
+            if self._done():
+                return
+            flying, forecast = self._situation().in_flight, self.policy.forecast()
+            unheard = self.policy.unheard(set(self.world.models), flying)
+            if self._flying and not unheard and self._saturation.reached(forecast, len(self._flying)):
+                return
+            situation = self._situation(drying=self._saturation.drying(forecast, len(self._flying), len(unheard)))
+            ask = self.policy.choose(situation, self._rng)
+            if ask is None:
+                return
+            listed = self.lists.choose(ask.partition, theta=THETA) if ask.purpose == "list" else []
+            self.requests += 1
+            self._flying.append((ask, listed))
 
-    def _perform(
-        self, ask: Ask, listed: list[int], numbers: dict[int, int], texts: list[int], draw: np.random.Generator
-    ) -> Outcome:
-        number = len(self.found_after) + 1
-        usd = self.world.price[ask.model]
-        self.spent += usd
+    def _done(self) -> bool:
+        reason = self._saturation.reached(self.policy.forecast())
+        heard = self._saturation.barren or not self.policy.unheard(set(self.world.models), {})
+        self.reason = reason if heard else None
+        return self.reason is not None
+
+    def _receive(self, ask: Ask, listed: list[int]) -> None:
+        outcome = self._perform(ask, listed)
+        self.policy.learn(outcome)
+        if outcome.purpose == "list":
+            self._pruning.learn(outcome.partition, outcome.model, outcome.fresh)
+        self.coverage.learn(outcome, listed)
+        self._saturation.learn(outcome)
+        self.found_after.append(len(self._numbers))
+
+    def _situation(self, *, drying: bool = False) -> Situation:
+        counts = Counter((ask.model, ask.partition) for ask, _ in self._flying)
+        everyone = set(self.world.models)
+        kept_away = self.lists.kept_away(self.world.given.asked_for, theta=THETA)
+        return Situation(float(len(self.found_after)), everyone, everyone, counts, kept_away=kept_away, drying=drying)
+
+    def _perform(self, ask: Ask, listed: list[int]) -> Outcome:
+        number, world = len(self.found_after) + 1, self.world
         if ask.purpose == "split":
-            labels = self.world.labels if ask.partition == ROOT and self.world.given.splits else []
+            labels = world.labels if ask.partition == ROOT and world.given.splits else []
             children = self.tree.open(ask.partition, labels)
+            usd = self._pay(ask.model, 0, 0)
             return Outcome(number, ask.model, ask.partition, "split", True, (), 0, usd, 1.0, children=children)
-        known = len(numbers)
-        named = []
-        for item in self.world.answer(self.world.models.index(ask.model), ask.partition, listed, draw):
-            if item not in numbers:
-                numbers[item] = len(texts)
-                texts.append(item)
-            named.append(numbers[item])
-        self.lists.record(ask.partition, named, [numbers[i] for i in listed])
-        fresh = len(numbers) - known
-        return Outcome(number, ask.model, ask.partition, ask.purpose, True, named, fresh, usd, 2.0, ask.forecast)
+        known, named = len(self._numbers), []
+        told = [self._texts[i] for i in listed]
+        for item in world.answer(world.models.index(ask.model), ask.partition, told, self._draw):
+            if item not in self._numbers:
+                self._numbers[item] = len(self._texts)
+                self._texts.append(item)
+            named.append(self._numbers[item])
+        asked = world.given.asked_for
+        kept_away = self.lists.record(ask.partition, named, listed, asked)
+        usd, fresh = self._pay(ask.model, len(listed), len(named)), len(self._numbers) - known
+        return Outcome(
+            number, ask.model, ask.partition, ask.purpose, True, named, fresh, usd, 2.0, ask.forecast, asked=asked,
+            kept_away=kept_away,
+        )  # fmt: skip
+
+    def _pay(self, model: str, listed: int, named: int) -> float:
+        tokens = PROMPT + LISTED * listed + NAMED * named
+        usd = self.world.price[model] * tokens / (PROMPT + NAMED * self.world.given.asked_for)
+        self.spent += usd
+        return usd
 
 
 def oracle_requests(world: World, share: float, seed: int, *, with_lists: bool, requests_max: int = 2000) -> int:

@@ -25,12 +25,13 @@ def assign(books: Books, now: float) -> list[Order]:
     assert asker is not None
     orders: list[Order] = []
     while books.storage_trouble is None:
-        reason = stops.enough(campaign, asker, now)
+        promised = stops.promised(campaign)
+        reason = stops.enough(campaign, asker, promised, now)
         if reason:
             return orders + begin_finish(books, "finished", reason, now)
-        drying = stops.drying(campaign, len(books.flights)) is not None
-        if drying and len(books.flights) and stops.heard_out(campaign, asker, books.flights.arms):
-            return orders  # what is on its way may settle it
+        drying = stops.drying(campaign, asker, promised, books.flights)
+        if drying and stops.settling(campaign, asker, promised, books.flights):
+            return orders
         link = books.roster.hungriest()
         flight = asker.next(now, books.flights, books.retries, link.run_id, drying=drying) if link else None
         books.waits_for_the_hour = flight is None and asker.short_of_the_hour(now)

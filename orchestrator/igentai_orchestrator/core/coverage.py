@@ -12,6 +12,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from igentai_orchestrator.core.calibration import JUDGE_ERROR
+from igentai_orchestrator.core.drought import Drought
 from igentai_orchestrator.core.estimators import SPREAD, Frequencies, ace, ichao1, known_share, unseen
 from igentai_orchestrator.core.forecasts import DiscoveryCurve, ForecastRecord, Settled
 from igentai_orchestrator.core.sightings import Sightings, distinct
@@ -25,7 +26,7 @@ ANSWERS_MIN: Final = 20
 INVENTED_MAX: Final = 0.02
 AGREEMENT: Final = 0.15  # largest distance of iChao1 and ACE, relative to what was found
 RECENT: Final = 30
-DRY: Final = 8  # answers in a row with nothing fresh after which fewer than 20 will do
+LATEST: Final = 8
 WIDTH_MIN: Final = 1.03  # where nothing is rare any more, what only one model hardly ever names can still be missing
 OBSCURE: Final = 4.0  # times as rarely named as the average: what is still missing
 COLLAPSE: Final = 2.0  # a share of fresh attributes that fell to less than half in eight answers: the topic is closed
@@ -52,7 +53,7 @@ class Coverage:
         self._checked = [0.0, 0.0]
         self._fresh_shares: deque[float] = deque(maxlen=RECENT)
         self._named = 0
-        self._barren = 0  # answers in a row with nothing fresh
+        self._drought = Drought()
         self._seen: set[int] = set()
 
     def learn(self, outcome: Outcome, listed: Iterable[int] = ()) -> None:
@@ -74,7 +75,7 @@ class Coverage:
         named = distinct(outcome.numbers)
         self._answers += 1
         self._named += len(named)
-        self._barren = 0 if outcome.fresh else self._barren + 1
+        self._drought.learn(outcome)
         self._fresh_shares.append(outcome.fresh / max(len(named), 1))
         here = self._place(outcome.partition)
         self._answers_about[here] += 1
@@ -148,23 +149,20 @@ class Coverage:
             "confidence": "methods agree",
         }
 
-    def _dried_up(self) -> bool:
-        return self._barren >= DRY
-
     def _hidden(self, found: int) -> float:
         """What so many answers with nothing fresh can hide: more than one fresh attribute in as many would show."""
-        if not self._dried_up():
+        if not self._drought.proven:
             return math.inf
         chance = self._named / self._answers / max(found, 1) / OBSCURE
-        return 1.0 / (self._barren * max(chance, 1e-9))
+        return 1.0 / (self._drought.evidence * max(chance, 1e-9))
 
     def _latest_share(self) -> float:
-        latest = list(self._fresh_shares)[-DRY:]
+        latest = list(self._fresh_shares)[-LATEST:]
         return sum(latest) / max(len(latest), 1)
 
     def _doubt(self, topic: Frequencies) -> str | None:
         """Why no total is given, in words; None if it can be."""
-        if self._answers < ANSWERS_MIN and not self._dried_up():
+        if self._answers < ANSWERS_MIN and not self._drought.proven:
             return f"fewer than {ANSWERS_MIN} answers"
         if self._checked[0] and self._checked[1] / self._checked[0] > JUDGE_ERROR + INVENTED_MAX:
             return "models invent: what is named once may not exist"

@@ -99,8 +99,8 @@ class Policy(Protocol):
         """Fresh attributes the best next request is expected to bring per USD (or second, or request: `--optimise`)."""
         ...
 
-    def heard_out(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> bool:
-        """Whether an end may be believed: every usable model had its say of late, or is having it."""
+    def unheard(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> Set[str]:
+        """Usable models that must have their say before an end is believed, and are not having it."""
         ...
 
     def shares(self) -> dict[str, float]:

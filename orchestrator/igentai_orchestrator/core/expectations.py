@@ -15,7 +15,7 @@ from igentai_orchestrator.core.ageing import DEPTHS, Ageing, FreshYield
 from igentai_orchestrator.core.calibration import Calibration, Guard, own_bin, partition_bin
 from igentai_orchestrator.core.good_turing import Floats, NoveltyTable
 from igentai_orchestrator.core.lengths import AnswerLengths
-from igentai_orchestrator.core.partitions import ROOT, PartitionTree
+from igentai_orchestrator.core.partitions import PartitionTree
 from igentai_orchestrator.core.sightings import distinct
 
 if TYPE_CHECKING:
@@ -75,11 +75,6 @@ class Expectations:
     @property
     def distinct(self) -> int:
         return self._table.distinct
-
-    @property
-    def topic_share(self) -> float:
-        """Share of fresh attributes in the last answer about the whole topic; 0 before the first."""
-        return self._before[self._column[ROOT]]
 
     @property
     def kept(self) -> Floats:

@@ -35,7 +35,7 @@ ITEMS_PRIOR: Final = 30.0
 INVENTOR: Final = 0.3  # invented attributes per drawn one from which on a model is only probed
 PROBE_SHARE: Final = 0.02
 MORE_CATEGORIES: Final = 15  # that an answer brings when some are known, about
-EMPTY_PRICE: Final = 0.5  # of the mean cost, for a request where all answers are empty
+EMPTY_PRICE: Final = 0.25  # of the mean cost, for a request where all answers are empty
 PARTING: Final = 8  # answers, of which one about the whole topic is of each model when a topic ends
 DEAREST: Final = 20.0  # times as dear as the cheapest: too dear to be asked only to get to know it
 FEW_UNTRIED: Final = 3  # categories not asked about yet, below which more are asked for
@@ -74,7 +74,8 @@ class LearnedPolicy:
         self._splits = Splits(tree, self._models)
         self._introduced: set[str] = set()  # models that have been asked
         self._answers = 0
-        self._parted: dict[str, int] = {}  # by model, the answer in which it last spoke of the whole topic
+        # By model, in which answer it last spoke of the whole topic, and the share of that which was fresh.
+        self._parted: dict[str, tuple[int, float]] = {}
         self._verification = Verification(self._models) if verify and len(models) > 1 else None
         self._expectations = Expectations(len(models), tree)
         self._inventions = InventionRates(len(models))
@@ -115,12 +116,13 @@ class LearnedPolicy:
 
         What only a dear model knows is not worth its price as long as cheap ones find anything, and would be missed.
         """
-        unheard = admitted & self._unheard(situation.usable, situation.in_flight)
+        unheard = admitted & self.unheard(situation.usable, situation.in_flight)
         return Ask(self._by_cost(unheard)[0], ROOT, "list") if unheard else None
 
-    def _unheard(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> Set[str]:
+    def unheard(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> Set[str]:
+        """Usable models that did not answer about the whole topic of late, and are not about to."""
         fixed = self._shares.fixed
-        late = {m for m, at in self._parted.items() if self._answers - at < PARTING}
+        late = {m for m, (at, _) in self._parted.items() if self._answers - at < PARTING}
         asked = late | {model for model, partition in in_flight if partition == ROOT}
         return {m for m in (self._affordable() & usable) - asked if fixed.get(m, 1.0) > 0.0}
 
@@ -128,10 +130,6 @@ class LearnedPolicy:
         """Models not so dear that one answer to get to know them costs what twenty of the cheapest do."""
         full = self._costs.per_answer() * self._costs.full_over_average
         return {m for m, row in self._row.items() if full[row] <= DEAREST * full.min()}
-
-    def heard_out(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> bool:
-        """Whether every usable model answered about the whole topic of late, or is about to."""
-        return not self._unheard(usable, in_flight)
 
     def _best(self, situation: Situation, rng: Random, admitted: Set[str]) -> Ask | None:
         share, strength = self._expectations.rates(situation.in_flight, situation.kept_away)
@@ -240,14 +238,21 @@ class LearnedPolicy:
     def _learn_answer(self, outcome: Outcome) -> None:
         row = self._row[outcome.model]
         self._answers += 1
-        if outcome.partition == ROOT:
-            self._parted[outcome.model] = self._answers
         full = float(self._costs.full[row])
         learned = self._expectations.learn(row, outcome.partition, outcome.numbers, full, outcome.kept_away)
+        if outcome.partition == ROOT:
+            self._parted[outcome.model] = self._answers, learned.share
         if self._verification is not None:
             self._verification.learn(outcome, learned.fresh, learned.share)
         self._learn_audit(outcome)
-        self._splits.fall_back(self._expectations.distinct, self._expectations.topic_share)
+        self._splits.fall_back(self._expectations.distinct, self._topic_share())
+
+    def _topic_share(self) -> float:
+        """The largest share of fresh attributes that a model gave of late, asked about the whole topic.
+
+        What a cheap model has told in full may still be half the story: the others are asked before the topic is cut.
+        """
+        return max((share for at, share in self._parted.values() if self._answers - at < 2 * PARTING), default=0.0)
 
     def _learn_audit(self, outcome: Outcome) -> None:
         checked, real = outcome.audit

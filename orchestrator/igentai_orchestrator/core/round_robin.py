@@ -100,9 +100,9 @@ class RoundRobinPolicy:
         items = sum(shown[m] * float(self._costs.items[i]) for m, i in self._row.items())
         return self._share() * items / max(spent, 1e-12)
 
-    def heard_out(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> bool:  # noqa: ARG002 - one face for all
-        """Every model has its turn anyway."""
-        return True
+    def unheard(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> Set[str]:  # noqa: ARG002 - one face for all
+        """None: every model has its turn anyway."""
+        return frozenset()
 
     def shares(self) -> dict[str, float]:
         """Share of the last 200 requests by model."""

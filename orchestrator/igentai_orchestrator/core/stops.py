@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 
 from igentai_orchestrator.core.asking import Asker
 from igentai_orchestrator.core.campaign import Campaign
 from igentai_orchestrator.core.discovery import Arm
+from igentai_orchestrator.core.flights import Flights
 from igentai_orchestrator.core.topic import Limits
 
 
@@ -40,7 +42,12 @@ def reason_to_stop(limits: Limits, progress: Progress) -> str | None:
     return None
 
 
-def enough(campaign: Campaign, asker: Asker, now: float) -> str | None:
+def promised(campaign: Campaign) -> float:
+    """What the best next request promises; not worked out where a topic is not to end for that."""
+    return campaign.policy.forecast() if campaign.spec.limits.saturation else math.inf
+
+
+def enough(campaign: Campaign, asker: Asker, forecast: float, now: float) -> str | None:
     """Why the topic ends now, by a limit or by saturation; None to go on."""
     progress = Progress(
         attributes=len(campaign.admission),
@@ -49,22 +56,28 @@ def enough(campaign: Campaign, asker: Asker, now: float) -> str | None:
         coverage=campaign.coverage_share(),
         recent_yield=campaign.recent_yield(),
     )
-    return reason_to_stop(campaign.spec.limits, progress) or _saturated(campaign, asker)
+    return reason_to_stop(campaign.spec.limits, progress) or _saturated(campaign, asker, forecast)
 
 
-def _saturated(campaign: Campaign, asker: Asker) -> str | None:
-    reason = drying(campaign, 0)
-    believed = reason is not None and (campaign.saturation.barren or heard_out(campaign, asker, {}))
+def _saturated(campaign: Campaign, asker: Asker, forecast: float) -> str | None:
+    reason = campaign.saturation.reached(forecast) if campaign.spec.limits.saturation else None
+    believed = reason is not None and (campaign.saturation.barren or not _unheard(campaign, asker, {}))
     return f"saturated: {reason}" if believed else None
 
 
-def drying(campaign: Campaign, coming: int) -> str | None:
-    """Why the topic is done, if the `coming` answers on their way bring nothing."""
+def drying(campaign: Campaign, asker: Asker, forecast: float, flights: Flights) -> bool:
+    """Whether the topic may be about to end: then its models are heard out."""
     if not campaign.spec.limits.saturation:
-        return None
-    return campaign.saturation.reached(campaign.policy.forecast(), coming)
+        return False
+    return campaign.saturation.drying(forecast, len(flights), len(_unheard(campaign, asker, flights.arms)))
 
 
-def heard_out(campaign: Campaign, asker: Asker, in_flight: Mapping[Arm, int]) -> bool:
-    """Whether every model that may be asked answered about the whole topic of late, or is about to."""
-    return campaign.policy.heard_out(set(asker.usable()), in_flight)
+def settling(campaign: Campaign, asker: Asker, forecast: float, flights: Flights) -> bool:
+    """Whether what is on its way may settle it: then nothing more is asked until it is in."""
+    told = campaign.saturation.reached(forecast, len(flights)) is not None
+    return told and len(flights) > 0 and not _unheard(campaign, asker, flights.arms)
+
+
+def _unheard(campaign: Campaign, asker: Asker, in_flight: Mapping[Arm, int]) -> Set[str]:
+    """Models that may be asked and did not answer about the whole topic of late, nor are about to."""
+    return campaign.policy.unheard(set(asker.usable()), in_flight)

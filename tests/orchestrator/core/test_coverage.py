@@ -84,6 +84,15 @@ def test_few_answers_will_do_once_a_topic_has_dried_up() -> None:
     assert shown["estimated_total"] == 30
 
 
+def test_fewer_still_where_they_had_room_to_spare() -> None:
+    coverage = fed(Coverage(), [("p:a", "", list(range(1, 31)))] * 2)
+    for number in range(10, 13):
+        coverage.learn(Outcome(number, "p:a", "", "list", True, [1, 2], 0, 0.01, 1.0, asked=30))
+    assert coverage.snapshot()["estimated_total"] is None, "the second answer brought nothing either: worth seven"
+    coverage.learn(Outcome(13, "p:a", "", "list", True, [1, 2], 0, 0.01, 1.0, asked=30))
+    assert coverage.snapshot()["estimated_total"] == 30
+
+
 def test_an_attribute_kept_away_by_lists_does_not_look_rare() -> None:
     told, untold = Coverage(), Coverage()
     for i in range(1, 31):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+
 from igentai.errors import FailureKind
-from igentai.messages import FinishTopic, Stop
+from igentai.messages import Assign, FinishTopic, Stop
 from igentai_orchestrator.core import facts, orders
 from igentai_orchestrator.core.phase import Phase
 from igentai_orchestrator.core.records import LostRecord
-from igentai_orchestrator.core.topic import ModelChoice
+from igentai_orchestrator.core.topic import Limits, ModelChoice
+from tests.orchestrator.core.clockwork import Clockwork, Said
 from tests.orchestrator.core.floor import Floor, acks, running, spec
 
 ONE = (ModelChoice("openai", "cheap"),)
@@ -116,3 +119,28 @@ def test_shutdown_finishes_the_topic_lets_the_producers_go_and_exits() -> None:
     found = floor.happen(facts.ProducerExited(0, 1000 + link, 0))
     assert floor.of(orders.TakeSpool, found) == []
     assert [o.code for o in floor.of(orders.Exit)] == [0]
+
+
+class Closed:
+    """A provider that knows thirty things: it names ten of those it was not told, then fewer, then some again."""
+
+    def __init__(self) -> None:
+        self.said: set[str] = set()
+
+    def __call__(self, _: Assign, at: float) -> Said:
+        left = [f"Thing {i:02}" for i in range(30) if f"Thing {i:02}" not in self.said][:10]
+        self.said.update(left)
+        return Said(1.0, left or ["Thing 01", "Thing 07"])
+
+
+@pytest.mark.parametrize("models", [ONE, None])
+def test_a_closed_topic_ends_when_every_model_said_it_has_no_more(models: tuple[ModelChoice, ...] | None) -> None:
+    floor = Floor()
+    floor.open(spec(limits=Limits(), models=models, policy="learned"))
+    works = Clockwork(floor, Closed())
+    works.begin(producers=1, free=2)
+    works.run(until=1000.0)
+    assert floor.desk.phase is Phase.CLOSING
+    assert len(works.calls) <= 3 + 4 + 1, "three full answers, four that say it is all, one on its way meanwhile"
+    last = {call.assign.model for call in works.calls[-4:]}
+    assert last == ({"cheap"} if models else {"cheap", "dear"})

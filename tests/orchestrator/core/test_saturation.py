@@ -1,6 +1,8 @@
-"""The stop rule: not before 30 answers, not in a lull, but in the end always."""
+"""The stop rule: not before 30 answers but on a drought, not in a lull, but in the end always."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,6 +17,25 @@ PRICES = {"p:a": 0.01}
 
 def answer(number: int, fresh: int, usd: float = 0.01, *, ok: bool = True, purpose: str = "list") -> Outcome:
     return Outcome(number, "p:a", "", purpose, ok, range(fresh), fresh, usd, 1.0)  # type: ignore[arg-type]
+
+
+def said(number: int, named: int, fresh: int = 0, *, model: str = "p:a", partition: str = "") -> Outcome:
+    """An answer of `named` attributes where forty were asked for."""
+    return Outcome(number, model, partition, "list", True, range(named), fresh, 0.01, 1.0, asked=40)
+
+
+def told(rule: Saturation, *answers: Outcome) -> Saturation:
+    for outcome in answers:
+        rule.learn(outcome)
+    return rule
+
+
+def found_all() -> Saturation:
+    """A hundred attributes in ten answers by two models."""
+    rule = Saturation(Tariff("requests"))
+    for number, fresh in enumerate([40, 20, 15, 8, 5, 4, 3, 2, 2, 1], 1):
+        rule.learn(said(number, 40, fresh, model=f"p:{'ab'[number % 2]}"))
+    return rule
 
 
 def fed(rule: Saturation, fresh: list[int], usd: float = 0.01) -> Saturation:
@@ -54,7 +75,7 @@ def test_both_what_came_and_what_is_promised_must_be_too_little() -> None:
 
 
 def test_free_models_end_by_requests() -> None:
-    rule = fed(Saturation(Tariff("cost", {"p:a": 0.0})), [10] * 30 + [0] * 10 + [1] + [0] * 29, usd=0.0)
+    rule = fed(Saturation(Tariff("cost", {"p:a": 0.0})), [10] * 30 + [0] * 20 + [1] + [0] * 9, usd=0.0)
     reason = rule.reached(forecast=0.1)
     assert reason is not None
     assert "per request" in reason
@@ -84,3 +105,58 @@ def test_the_same_outcome_twice_counts_once() -> None:
     for _ in range(60):
         rule.learn(answer(1, 0))
     assert rule.reached(0.0) is None
+
+
+def test_an_answer_with_room_to_spare_about_the_whole_topic_counts_twice() -> None:
+    assert told(found_all(), *(said(20 + i, 12) for i in range(3))).reached(0.1) is None
+    assert told(found_all(), *(said(20 + i, 12) for i in range(4))).reached(0.1) is not None
+
+
+@pytest.mark.parametrize("outcome", [{"named": 21}, {"named": 12, "partition": "museums"}])
+def test_a_long_answer_or_one_about_a_slice_counts_once(outcome: dict[str, Any]) -> None:
+    assert told(found_all(), *(said(20 + i, **outcome) for i in range(7))).reached(0.1) is None
+    assert told(found_all(), *(said(20 + i, **outcome) for i in range(8))).reached(0.1) is not None
+
+
+def test_what_is_promised_counts_no_longer_once_every_model_said_it_has_no_more() -> None:
+    one = told(found_all(), *(said(20 + i, 12, model="p:a") for i in range(5)))
+    assert one.reached(5.0) is None
+    both = told(found_all(), *(said(20 + i, 12, model=f"p:{'ab'[i % 2]}") for i in range(4)))
+    assert both.reached(5.0) == "the last 4 answers brought nothing fresh"
+    again = told(both, said(30, 12, fresh=1), *(said(31 + i, 40) for i in range(8)))
+    assert again.reached(5.0) is None, "a fresh attribute takes back what was said"
+
+
+def test_empty_answers_in_a_row_outweigh_what_is_promised() -> None:
+    rule = told(found_all(), *(said(20 + i, 30) for i in range(11)))
+    assert rule.reached(5.0) is None
+    assert told(rule, said(40, 30)).reached(5.0) is not None
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5), st.sampled_from("ab"), st.booleans()), max_size=29))
+def test_before_thirty_answers_only_evidence_worth_eight_barren_ones_ends_it(
+    answers: list[tuple[int, int, str, bool]],
+) -> None:
+    rule, evidence = Saturation(Tariff("requests")), 0
+    for number, (named, fresh, model, whole) in enumerate(answers, 1):
+        rule.learn(said(number, named, min(fresh, named), model=f"p:{model}", partition="" if whole else "slice"))
+        evidence = 0 if min(fresh, named) else evidence + (2 if whole and named <= 20 else 1)
+        assert rule.reached(0.0) is None or evidence >= 8
+
+
+def test_models_are_heard_out_as_soon_as_their_last_words_could_settle_it() -> None:
+    rule = told(found_all(), *(said(20 + i, 40) for i in range(3)))
+    assert not rule.drying(5.0, coming=2, unheard=2)
+    told(rule, said(30, 40))
+    assert rule.drying(5.0, coming=0, unheard=2)
+    assert not rule.drying(5.0, coming=0, unheard=1)
+    assert rule.drying(0.1, coming=4, unheard=0), "what is on its way may settle it"
+
+
+def test_a_lull_late_in_a_long_run_is_no_end() -> None:
+    """Thirty answers of a cheap model are a moment of a run that spent a hundred times as much before."""
+    lull = [answer(200 + i, 1, usd=0.001) for i in range(30)]
+    dear = [answer(100 + i, 30, usd=0.1) for i in range(30)]
+    assert told(Saturation(Tariff("cost", PRICES), share=0.5), *dear, *lull).reached(0.0) is None
+    short = [answer(100 + i, 30, usd=0.001) for i in range(30)]
+    assert told(Saturation(Tariff("cost", PRICES), share=0.5), *short, *lull).reached(0.0) is not None
