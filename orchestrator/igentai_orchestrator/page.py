@@ -160,6 +160,16 @@ class Face:
         found = await asyncio.to_thread(reader.attributes, after, limit, search, partition, provider)
         return [asdict(row) for row in found]
 
+    async def attribute(self, topic_id: str, number: int) -> dict[str, Any] | None:
+        if self._runs(topic_id) and number > self._daemon.latest:
+            return None
+        origin = await asyncio.to_thread(self._reader(topic_id).one, number)
+        if origin is None:
+            return None
+        document = asdict(origin)
+        attribute: dict[str, Any] = document.pop("attribute")
+        return attribute | document
+
     async def separate(self, topic_id: str, number: int) -> dict[str, Any]:
         daemon = self._daemon
         rows = await self.attributes(topic_id, number - 1, 1, None, None, None)

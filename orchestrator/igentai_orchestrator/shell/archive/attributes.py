@@ -45,7 +45,8 @@ class Naming:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where an attribute came from. `named_again` holds the first hundred answers that repeated it.
+    """Where an attribute came from. `named_again` holds the first hundred answers that repeated it, `variants` the
+    later attributes that probably repeat it in other words (numbers and texts are theirs).
 
     `cost_usd` and the tokens are those of the whole answer that brought it.
     """
@@ -61,6 +62,7 @@ class Provenance:
     tokens_out: int
     cost_usd: float
     latency_ms: int
+    variants: tuple[MergedInto, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
