@@ -37,6 +37,7 @@ const link = new Link({
   holding: () => ({ watch: state.shown, after: list.held }),
 });
 new Start({
+  busy: () => state.status?.topic ?? null,
   known: () => (state.providers ?? []).map((model) => model.key),
   started: (topic) => {
     location.hash = encodeURIComponent(topic.id);
@@ -157,13 +158,16 @@ function drawTopic() {
   discovery.update(state.series, live, numbers.coverage);
   drawLegend(numbers.coverage ?? {});
   models.update(state.providers ?? [], numbers.providers ?? {}, runs());
-  producers.update(runs() ? numbers.producers ?? state.status.producers ?? [] : [], runs());
+  show(byId("producers-card"), runs());
+  producers.update(runs() ? numbers.producers ?? state.status.producers ?? [] : []);
   for (const anchor of byId("export").querySelectorAll("a")) setAttr(anchor, "href", api.exportPath(state.shown, anchor.dataset.format));
 }
 
 function drawLegend(coverage) {
-  const known = coverage.good_turing;
-  setText(byId("discovery-legend"), typeof known === "number" ? `Of what models name next, about ${Math.round(known * 100)} % is known already. That is not how complete the list is: rare items are named rarely.` : "");
+  show(byId("key-estimate"), Boolean(coverage.estimated_total));
+  show(byId("key-least"), Boolean(coverage.at_least));
+  const known = state.numbers.unique_attributes ? coverage.good_turing : null;
+  setText(byId("discovery-note"), typeof known === "number" ? `Of what models name next, about ${Math.round(known * 100)} % is known already. That is not how complete the list is: rare items are named rarely.` : "");
 }
 
 function drawAlerts() {

@@ -36,13 +36,12 @@ export function drawNumbers(numbers, now = performance.now()) {
   const coverage = numbers.coverage ?? {};
   setText(byId("found"), count(numbers.unique_attributes ?? 0));
   setText(byId("found-note"), foundNote(numbers, coverage));
-  setText(byId("exist"), count(coverage.at_least));
+  setText(byId("exist"), count(coverage.at_least || null));
   setText(byId("exist-note"), estimate(coverage, numbers));
   drawMoney(numbers);
-  if (now - ratesAt < RATES_EVERY) return;
+  if (!numbers.requests || (numbers.status === "running" && now - ratesAt < RATES_EVERY)) return;
   ratesAt = now;
-  setText(byId("pace"), rate(numbers.unique_per_minute));
-  setText(byId("pace-note"), typeof numbers.repeats_share === "number" ? `${percent(numbers.repeats_share)} of all named were repeats` : "");
+  drawPace(numbers);
   drawForecast(numbers, coverage);
 }
 
@@ -70,15 +69,38 @@ function estimate(coverage, numbers) {
   return found ? `${left}no estimate: ${coverage.confidence || "too early, or the methods disagree"}` : "";
 }
 
+// What comes in now; the average of the whole run once it has ended.
+function drawPace(numbers) {
+  const whole = numbers.unique_per_minute;
+  const now = numbers.status === "running" ? numbers.recent : null;
+  setText(byId("pace"), rate(now?.unique_per_minute ?? whole));
+  const since = now && numbers.elapsed_s > now.seconds + 1;
+  const span = since ? `in the last ${duration(now.seconds)}, ${rate(whole)} over the whole run` : numbers.unique_attributes ? "over the whole run" : "";
+  const repeats = typeof numbers.repeats_share === "number" ? `${percent(numbers.repeats_share)} of all named were repeats` : "";
+  setText(byId("pace-note"), [span, repeats].filter(Boolean).join("; "));
+}
+
 function drawMoney(numbers) {
   const { cost_usd: spent, budget_usd: budget } = numbers;
   setText(byId("spent"), money(spent ?? 0));
   show(byId("spent-gauge"), Boolean(budget));
   if (budget) {
     byId("spent-gauge").firstElementChild.style.transform = `scaleX(${Math.min(1, (spent ?? 0) / budget)})`;
-    setText(byId("spent-note"), `of ${money(budget)}; ${money(Math.max(0, budget - (spent ?? 0)))} left`);
+    setText(byId("spent-note"), `of ${money(budget)}; ${money(Math.max(0, budget - (spent ?? 0)))} left${lasts(numbers)}`);
   } else setText(byId("spent-note"), spent === 0 ? "nothing so far" : "no budget set");
 }
+
+// How long the budget lasts as things go.
+function lasts({ status, budget }) {
+  const minutes = budget?.forecast?.minutes;
+  return status === "running" && typeof minutes === "number" ? `, for about ${roughly(minutes * 60)} at this pace` : "";
+}
+
+const roughly = (seconds) => {
+  if (seconds < 90) return "a minute";
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} days`;
+};
 
 function drawForecast(numbers, coverage) {
   const next = coverage.forecast_next_usd;
