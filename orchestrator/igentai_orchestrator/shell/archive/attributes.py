@@ -53,6 +53,7 @@ class Provenance:
 
     attribute: AttributeRow
     named_again: tuple[Naming, ...]
+    variants: tuple[MergedInto, ...]
     assignment_id: int
     producer_run: str
     seq: int
@@ -62,7 +63,6 @@ class Provenance:
     tokens_out: int
     cost_usd: float
     latency_ms: int
-    variants: tuple[MergedInto, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

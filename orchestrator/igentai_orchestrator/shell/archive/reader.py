@@ -106,7 +106,7 @@ class Reader:
             )
             variants = self._variants(number)
         named_again = tuple(Naming(*naming) for naming in orjson.loads(again))
-        return Provenance(rows[0], named_again, *origin, variants=variants)
+        return Provenance(rows[0], named_again, variants, *origin)
 
     def export(self, fmt: ExportFormat) -> Iterator[bytes]:
         """The topic as it is now, as one file in pieces; see `export.pieces`. Blocking, like all of this."""
