@@ -121,9 +121,12 @@ class Face:
 
     async def stop_topic(self, topic_id: str) -> dict[str, Any]:
         daemon = self._daemon
+        before = self._one(topic_id)
         if daemon.agenda.remove(topic_id):
             daemon.tell_watchers()
-            return self._one(topic_id)
+            # One that never began leaves nothing behind, not even a row.
+            gone = before | {"status": "stopped", "stop_reason": "taken out of the queue before it began"}
+            return next((row for row in self.topics() if row["id"] == topic_id), gone)
         if daemon.spec is None or daemon.spec.folder != topic_id:
             raise TopicError(f"the topic {topic_id!r} neither runs nor waits")
         daemon.dispatch(facts.TopicStopRequested("stopped by a person"))
@@ -141,6 +144,8 @@ class Face:
             if trouble:
                 document["alerts"] = [{"level": "error", "text": trouble}, *document["alerts"]]
             return document
+        if self._only_waits(topic_id):
+            return {"topic": self._one(topic_id)["topic"], "status": "queued"}
         if topic_id not in {summary.folder for summary in daemon.archive.topics()}:
             return None
         try:
@@ -152,6 +157,8 @@ class Face:
     async def attributes(
         self, topic_id: str, after: int, limit: int, search: str | None, partition: str | None, provider: str | None
     ) -> list[dict[str, Any]]:
+        if self._only_waits(topic_id):
+            return []
         reader = self._reader(topic_id)
         if self._runs(topic_id):
             limit = min(limit, max(0, self._daemon.latest - after)) if not (search or partition or provider) else limit
@@ -161,7 +168,7 @@ class Face:
         return [asdict(row) for row in found]
 
     async def attribute(self, topic_id: str, number: int) -> dict[str, Any] | None:
-        if self._runs(topic_id) and number > self._daemon.latest:
+        if self._only_waits(topic_id) or (self._runs(topic_id) and number > self._daemon.latest):
             return None
         origin = await asyncio.to_thread(self._reader(topic_id).one, number)
         if origin is None:
@@ -191,6 +198,8 @@ class Face:
         return rows[0] | {"merged_into": None}
 
     async def export(self, topic_id: str, fmt: ExportFormat) -> AsyncIterator[bytes]:
+        if self._only_waits(topic_id):
+            raise TopicError(f"the topic {topic_id!r} waits for its turn and has nothing so far")
         pieces = self._reader(topic_id).export(fmt)
         while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
             yield piece
@@ -263,6 +272,13 @@ class Face:
 
     def _runs(self, topic_id: str) -> bool:
         return self._daemon.spec is not None and self._daemon.spec.folder == topic_id
+
+    def _only_waits(self, topic_id: str) -> bool:
+        """Whether it waits to be worked on for the first time: there is nothing of it on disk."""
+        daemon = self._daemon
+        if topic_id not in daemon.agenda.folders:
+            return False
+        return topic_id not in {summary.folder for summary in daemon.archive.topics()}
 
     def _known(self, topic_id: str) -> None:
         if topic_id not in {summary.folder for summary in self._daemon.archive.topics()}:

@@ -85,6 +85,14 @@ async def test_start_status_stop_and_export_by_command_and_by_api(tmp_path: Path
             assert [row["number"] for row in rows] == [1, 2, 3, 4, 5]
             assert [row["text"] for row in rows] == running.lines("cities")[:5]
             assert client.get("/healthz").status_code == 200
+            waits = "/api/topics/rivers"
+            assert client.get(f"{waits}/attributes").json() == {"attributes": [], "next": None}
+            assert client.get(f"{waits}/attributes/1").status_code == 404
+            assert client.get(f"{waits}/metrics").json() == {"topic": "rivers", "status": "queued"}
+            assert "waits for its turn" in client.get(f"{waits}/export").json()["error"]
+            lakes = {"topic": "lakes", "providers": [SLOW]}
+            assert client.post("/api/topics", json=lakes).json()["status"] == "queued"
+            assert client.post("/api/topics/lakes/stop").json()["status"] == "stopped"
         assert (await igentai("stop", cwd=tmp_path)).code == 0
         await until(lambda: running.metrics("rivers").get("status") == "finished", 30, "the queued topic ran")
         assert running.metrics("cities")["status"] == "stopped"

@@ -127,6 +127,17 @@ async def test_a_near_duplicate_is_separated(http: httpx.AsyncClient, face: Fake
     assert (await http.post("/api/topics/none/attributes/7/separate")).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("topics", "GET, POST"), ("providers", "GET, PATCH"), ("status", "GET"), ("topics/birds/stop", "POST")],
+)
+async def test_a_method_that_is_not_there_is_405_with_those_that_are(
+    http: httpx.AsyncClient, path: str, allowed: str
+) -> None:
+    answer = await http.delete(f"/api/{path}")
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
 async def test_one_attribute_is_told_with_its_whole_origin(http: httpx.AsyncClient, face: FakeFace) -> None:
     face.merge("birds", 7, 3)
     row = (await http.get("/api/topics/birds/attributes/3")).json()

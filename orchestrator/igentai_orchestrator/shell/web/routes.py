@@ -109,7 +109,7 @@ def _add_results(router: APIRouter, face: DaemonFace) -> None:
             raise _unknown_topic()
         return JsonResponse(document)
 
-    @router.get("/topics/{topic_id}/attributes", responses={200: {"model": AttributePage}, **_faults(404, 422)})
+    @router.get("/topics/{topic_id}/attributes", responses={200: {"model": AttributePage}, **_faults(404, 422, 503)})
     async def attributes(
         topic_id: TopicId,
         after: Annotated[int, Query(ge=0, le=MAX_NUMBER, description="only numbers above this one")] = 0,
@@ -149,7 +149,7 @@ def _add_results(router: APIRouter, face: DaemonFace) -> None:
 
     @router.get(
         "/topics/{topic_id}/export",
-        responses={200: {"content": {kind: {} for kind in _EXPORT_TYPES.values()}}, **_faults(404, 422)},
+        responses={200: {"content": {kind: {} for kind in _EXPORT_TYPES.values()}}, **_faults(404, 409, 422, 503)},
     )
     async def export(topic_id: TopicId, fmt: Annotated[ExportFormat, Query(alias="format")] = "txt") -> Response:
         """The attributes as a file to download."""
