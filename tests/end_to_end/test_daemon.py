@@ -70,8 +70,12 @@ async def test_a_killed_daemon_takes_its_producers_along_and_the_next_one_goes_o
 
 
 async def test_start_status_stop_and_export_by_command_and_by_api(tmp_path: Path) -> None:
+    (tmp_path / "igentai.toml").write_text('[providers.lab]\nkind = "simulated"\nmodel = "small"\n')
     async with daemon("-n", "2", "-p", "0", cwd=tmp_path) as running:
         await until(lambda: running.plate(), 10, "the doorplate")
+        with api(running) as client:
+            assert [row["key"] for row in client.get("/api/providers").json()] == ["lab:small"]
+            assert client.patch("/api/providers", json={"weights": {"lab:small": 1}}).status_code == 409
         started = await igentai("start", "cities", "--provider", SLOW, cwd=tmp_path)
         assert (started.code, started.out.split(":")[0]) == (0, "cities"), started.err
         await until(lambda: running.lines("cities"), 20, "attributes")

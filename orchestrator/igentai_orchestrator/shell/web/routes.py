@@ -62,7 +62,7 @@ def _add_daemon(router: APIRouter, face: DaemonFace) -> None:
 
     @router.get("/providers", responses={200: {"model": list[ProviderRow]}, **_faults()})
     async def providers() -> Response:
-        """The models that may be asked, with their shares."""
+        """The models that are asked, with their shares; where no topic runs, those that would be."""
         return JsonResponse(face.providers())
 
     @router.patch("/providers", responses={200: {"model": list[ProviderRow]}, **_faults(400, 409, 413, 422)})

@@ -146,7 +146,18 @@ function draw() {
   drawTopics(state.topics.map((topic) => (topic.id === state.shown ? { ...topic, ...current() } : topic)), state.shown);
   drawAlerts();
   document.title = empty ? "igentai" : `${count(state.numbers.unique_attributes ?? 0)} · ${row().topic ?? state.shown} · igentai`;
-  if (!empty) drawTopic();
+  if (empty) drawAsked();
+  else drawTopic();
+}
+
+// Whom a topic that names no models would ask.
+function drawAsked() {
+  const keys = (state.providers ?? []).map((model) => model.key);
+  const alone = keys.length === 1 && keys[0].startsWith("embedded:");
+  const words = alone
+    ? "No key is set: a model server on this machine is asked if there is one, else the small embedded model. That one invents."
+    : keys.length ? `Asks ${keys.slice(0, 4).join(", ")}${keys.length > 4 ? ` and ${keys.length - 4} more` : ""}.` : "";
+  setText(byId("quick-asked"), words);
 }
 
 function drawTopic() {

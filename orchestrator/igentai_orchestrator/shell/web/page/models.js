@@ -64,8 +64,9 @@ export class Models {
     const state = row.state ?? "ok";
     const mark = node.querySelector(".state");
     setAttr(mark, "data-state", live ? state : "ok");
-    const failed = row.failed ? `, ${row.failed === row.requests ? "all" : count(row.failed)} failed` : "";
-    const worked = `${row.key.split(":")[0]} · ${plural(row.requests ?? 0, "request")}${failed} · ${money(row.cost_usd ?? 0)}`;
+    const failed = row.failed ? `${row.failed === row.requests ? "all" : count(row.failed)} failed` : "";
+    const parts = [row.key.split(":")[0], plural(row.requests ?? 0, "request"), failed, money(row.cost_usd ?? 0)];
+    const worked = parts.filter(Boolean).map((part) => part.replaceAll(" ", "\u00a0")).join("\u00a0· "); // breaks between them
     setText(mark, live && (state !== "ok" || row.detail) ? row.detail || STATES[state] || state : worked);
     this.#drawShare(node, row, live);
     this.#meter(node, "minute", row.unique_per_minute, peaks.minute);

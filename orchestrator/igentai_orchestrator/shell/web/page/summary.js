@@ -12,7 +12,8 @@ const WORDS = {
 };
 const RATES_EVERY = 1000; // a rate that changes four times a second cannot be read
 
-let ratesAt = 0;
+let ratesAt = -Infinity;
+let ratesLater = 0;
 
 export function drawTitle(row, numbers) {
   const status = row.status ?? numbers.status ?? "unknown";
@@ -39,7 +40,13 @@ export function drawNumbers(numbers, now = performance.now()) {
   setText(byId("exist"), count(coverage.at_least || null));
   setText(byId("exist-note"), estimate(coverage, numbers));
   drawMoney(numbers);
-  if (!numbers.requests || (numbers.status === "running" && now - ratesAt < RATES_EVERY)) return;
+  if (!numbers.requests) return;
+  clearTimeout(ratesLater);
+  const early = numbers.status === "running" ? ratesAt + RATES_EVERY - now : 0;
+  if (early > 0) {
+    ratesLater = setTimeout(() => drawNumbers(numbers), early); // there may be no further numbers
+    return;
+  }
   ratesAt = now;
   drawPace(numbers);
   drawForecast(numbers, coverage);
@@ -47,7 +54,8 @@ export function drawNumbers(numbers, now = performance.now()) {
 
 // Another topic is shown: its rates must not wait for the last one's second to pass.
 export function resetRates() {
-  ratesAt = 0;
+  ratesAt = -Infinity;
+  clearTimeout(ratesLater);
 }
 
 function foundNote(numbers, coverage) {
