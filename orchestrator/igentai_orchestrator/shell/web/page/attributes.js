@@ -200,7 +200,11 @@ export class AttributeList {
     if (node.dataset.number !== String(number)) {
       node.dataset.number = number;
       node.id = `attribute-${number}`;
-      node.classList.toggle("fresh", !this.filtering && this.fresh > 0 && number > this.fresh);
+      // Two names for one animation: a row's place that is fresh again shows it again.
+      const fresh = !this.filtering && this.fresh > 0 && number > this.fresh;
+      const again = node.classList.contains("fresh") ? "fresh-too" : "fresh";
+      node.classList.remove("fresh", "fresh-too");
+      if (fresh) node.classList.add(again);
     }
     setText(num, count(number));
     setText(text, row ? row.text : "");
