@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import signal
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, Final, NoReturn
 
 import orjson
@@ -15,18 +18,6 @@ from igentai_orchestrator.client import Client
 from igentai_orchestrator.live_view import LiveView
 
 EVERY_S: Final = 1.0
-
-
-class Interrupt:
-    """Ctrl-C as an exception and as a flag: an exception that lands in a callback or a finaliser is swallowed there."""
-
-    def __init__(self) -> None:
-        self.asked = False
-        signal.signal(signal.SIGINT, self._on_signal)
-
-    def _on_signal(self, *_: object) -> NoReturn:
-        self.asked = True
-        raise KeyboardInterrupt
 
 
 def read(client: Client) -> dict[str, Any]:
@@ -48,25 +39,44 @@ def watch_status(outputs: Path, *, as_json: bool) -> NoReturn:
     """
     client: Client | None = Client(outputs)
     document, note = read(Client(outputs)), ""
-    view, interrupt = LiveView(), Interrupt()
+    view = LiveView()
     try:
-        while not interrupt.asked:
-            if not as_json:
-                view.show(_numbers(document), note or _waiting(document))
-            elif not note:
-                typer.echo(orjson.dumps(document).decode())
-            time.sleep(EVERY_S)
-            try:
-                if client is None:  # one that was started again has another address
-                    client = Client(outputs)
-                document, note = read(client), ""
-            except IgentaiError:
-                client, note = None, "the daemon does not answer; trying again"
+        with _interrupts() as told:
+            while not told:
+                if not as_json:
+                    view.show(_numbers(document), note or _waiting(document))
+                elif not note:
+                    typer.echo(orjson.dumps(document).decode())
+                time.sleep(EVERY_S)
+                try:
+                    if client is None:  # one that was started again has another address
+                        client = Client(outputs)
+                    document, note = read(client), ""
+                except IgentaiError:
+                    client, note = None, "the daemon does not answer; trying again"
     except KeyboardInterrupt:
-        pass  # the flag says the same
+        pass
     finally:
         view.done()
     raise typer.Abort
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Every Ctrl-C so far. It raises KeyboardInterrupt as ever, but what is raised while an object is torn down ends
+    nothing: a loop has to look here as well.
+    """
+    told: list[int] = []
+
+    def tell(number: int, _frame: FrameType | None) -> None:
+        told.append(number)
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGINT, tell)
+    try:
+        yield told
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _numbers(document: dict[str, Any]) -> dict[str, Any]:

@@ -11,6 +11,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from igentai.errors import ConfigurationError
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -92,9 +94,22 @@ class PriceTable:
         for name in (f"{provider_name}:{model}", model, f"{provider_name}:*"):
             if name in self._overrides:
                 return ((0, self._overrides[name]),)
+        if provider_name == "simulated":
+            return ((0, _made_up(model)),)
         if provider_name in self._free or (provider_name == "openrouter" and model.endswith(":free")):
             return ((0, FREE),)
         return _listed(provider_name, model)
+
+
+def _made_up(model: str) -> Price:
+    """What a simulated model says that it costs: a budget must hold for made-up money as well."""
+    from igentai.providers.simulated import REPLY_TOKEN, world_of
+
+    try:
+        price = world_of(model).price
+    except ConfigurationError:
+        return FREE
+    return Price(price, price * REPLY_TOKEN)
 
 
 def _listed(provider_name: str, model: str) -> _Steps | None:

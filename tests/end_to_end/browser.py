@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import atexit
 import base64
+import contextlib
 import itertools
 import json
 import shutil
+import subprocess
 import tempfile
 import time
 from collections.abc import AsyncIterator
@@ -15,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import websockets
+from websockets.exceptions import ConnectionClosed
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
@@ -49,12 +53,14 @@ class Tab:
         self.last = ""
 
     async def listen(self) -> None:
-        async for text in self._socket:
-            message = json.loads(text)
-            if "id" in message:
-                self._waiting.pop(message["id"]).set_result(message)
-            else:
-                self._note(message.get("method"), message.get("params", {}))
+        """Until the connection is closed, in whatever way."""
+        with contextlib.suppress(ConnectionClosed):
+            async for text in self._socket:
+                message = json.loads(text)
+                if "id" in message:
+                    self._waiting.pop(message["id"]).set_result(message)
+                else:
+                    self._note(message.get("method"), message.get("params", {}))
 
     def _note(self, method: str | None, params: dict[str, Any]) -> None:
         if method == "Runtime.exceptionThrown":
@@ -129,59 +135,61 @@ class Tab:
         await asyncio.to_thread(path.write_bytes, base64.b64decode(answer["data"]))
 
 
+class _Program:
+    """One Chromium for all tests of a run: starting it takes longer than most of them."""
+
+    def __init__(self, path: str) -> None:
+        self.home = Path(tempfile.mkdtemp(prefix="igentai-browser-"))
+        self.process = subprocess.Popen(
+            [path, *FLAGS, f"--user-data-dir={self.home}", "about:blank"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        atexit.register(self.end)
+
+    def end(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        shutil.rmtree(self.home, ignore_errors=True)
+
+
+_running: list[_Program] = []
+
+
 @asynccontextmanager
 async def chromium() -> AsyncIterator[Tab]:
-    """A fresh browser with one tab; both are gone afterwards."""
-    path = program()
-    if path is None:
-        raise FileNotFoundError("no Chromium on this machine")
-    home = await asyncio.to_thread(tempfile.mkdtemp, prefix="igentai-browser-")
-    process = await asyncio.create_subprocess_exec(
-        path,
-        *FLAGS,
-        f"--user-data-dir={home}",
-        "about:blank",
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.DEVNULL,
-        start_new_session=True,
-    )
-    try:
-        port = await _debugging_port(Path(home))
-        address = await _tab_address(port)
-        async with websockets.connect(address, max_size=None) as socket, asyncio.TaskGroup() as group:
-            tab = Tab(socket)
-            listening = group.create_task(tab.listen())
-            try:
+    """A tab with cookies, storage and settings of its own, as in a fresh browser; all of it is gone afterwards."""
+    async with websockets.connect(await _address(), max_size=None) as socket, asyncio.TaskGroup() as group:
+        whole = Tab(socket)
+        tasks = [group.create_task(whole.listen())]
+        context = (await whole.call("Target.createBrowserContext"))["browserContextId"]
+        try:
+            target = await whole.call("Target.createTarget", url="about:blank", browserContextId=context)
+            address = f"{socket.request.headers['Host']}/devtools/page/{target['targetId']}"
+            async with websockets.connect(f"ws://{address}", max_size=None) as own:
+                tab = Tab(own)
+                tasks.append(group.create_task(tab.listen()))
                 yield tab
-            finally:
-                listening.cancel()
-    finally:
-        process.kill()
-        await process.wait()
-        await asyncio.to_thread(shutil.rmtree, home, ignore_errors=True)
+        finally:
+            await whole.call("Target.disposeBrowserContext", browserContextId=context)
+            for task in tasks:
+                task.cancel()
 
 
-async def _debugging_port(home: Path) -> int:
-    told = home / "DevToolsActivePort"
-    for _ in range(300):
+async def _address() -> str:
+    """Where the browser itself listens; it is started where it does not run."""
+    if not _running or _running[-1].process.poll() is not None:
+        path = program()
+        if path is None:
+            raise FileNotFoundError("no Chromium on this machine")
+        _running.append(await asyncio.to_thread(_Program, path))
+    told = _running[-1].home / "DevToolsActivePort"
+    for _ in range(600):
         if await asyncio.to_thread(told.exists):
             lines = (await asyncio.to_thread(told.read_text)).split()
-            if lines:
-                return int(lines[0])
-        await asyncio.sleep(0.1)
+            if len(lines) == 2:
+                return f"ws://127.0.0.1:{lines[0]}{lines[1]}"
+        await asyncio.sleep(0.05)
     raise TimeoutError("Chromium did not start within 30 s")
-
-
-async def _tab_address(port: int) -> str:
-    for _ in range(100):
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        writer.write(f"GET /json/list HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n\r\n".encode())
-        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
-        length = int(head.split("content-length:", 1)[1].split(maxsplit=1)[0])
-        tabs = json.loads(await reader.readexactly(length))
-        writer.close()
-        pages = [tab for tab in tabs if tab["type"] == "page"]
-        if pages:
-            return str(pages[0]["webSocketDebuggerUrl"])
-        await asyncio.sleep(0.1)
-    raise TimeoutError("Chromium opened no tab")

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.end_to_end.browser import Tab, program
-from tests.end_to_end.test_page import birds, opened
+from tests.end_to_end.browser import Tab, chromium, program
+from tests.end_to_end.test_page import birds, daemon, opened
 from tests.orchestrator.shell.fake_face import FakeFace, World
 
 pytestmark = [
@@ -211,3 +211,14 @@ async def test_what_is_pressed_is_large_enough() -> None:
             ".map(n => n.className + ' ' + n.textContent.trim()))"
         )
         assert json.loads(small) == []
+
+
+async def test_a_page_without_its_daemon_can_be_read() -> None:
+    face = furnished()
+    async with chromium() as tab:
+        async with daemon(face) as server:
+            await tab.open(f"http://127.0.0.1:{server.port}/")
+            await ready(tab)
+        await tab.until("document.body.dataset.link === 'lost'")
+        assert "No connection" in await tab.text("#alerts")
+        assert await weak(tab) == []

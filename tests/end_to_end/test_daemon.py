@@ -72,8 +72,12 @@ async def test_a_killed_daemon_takes_its_producers_along_and_the_next_one_goes_o
 
 
 async def test_start_status_stop_and_export_by_command_and_by_api(tmp_path: Path) -> None:
+    (tmp_path / "igentai.toml").write_text('[providers.lab]\nkind = "simulated"\nmodel = "small"\n')
     async with daemon("-n", "2", "-p", "0", cwd=tmp_path) as running:
         await until(lambda: running.plate(), 10, "the doorplate")
+        with api(running) as client:
+            assert [row["key"] for row in client.get("/api/providers").json()] == ["lab:small"]
+            assert client.patch("/api/providers", json={"weights": {"lab:small": 1}}).status_code == 409
         started = await igentai("start", "cities", "--provider", SLOW, cwd=tmp_path)
         assert (started.code, started.out.split(":")[0]) == (0, "cities"), started.err
         await until(lambda: running.lines("cities"), 20, "attributes")
@@ -87,6 +91,14 @@ async def test_start_status_stop_and_export_by_command_and_by_api(tmp_path: Path
             assert [row["number"] for row in rows] == [1, 2, 3, 4, 5]
             assert [row["text"] for row in rows] == running.lines("cities")[:5]
             assert client.get("/healthz").status_code == 200
+            waits = "/api/topics/rivers"
+            assert client.get(f"{waits}/attributes").json() == {"attributes": [], "next": None}
+            assert client.get(f"{waits}/attributes/1").status_code == 404
+            assert client.get(f"{waits}/metrics").json() == {"topic": "rivers", "status": "queued"}
+            assert "waits for its turn" in client.get(f"{waits}/export").json()["error"]
+            lakes = {"topic": "lakes", "providers": [SLOW]}
+            assert client.post("/api/topics", json=lakes).json()["status"] == "queued"
+            assert client.post("/api/topics/lakes/stop").json()["status"] == "stopped"
         assert (await igentai("stop", cwd=tmp_path)).code == 0
         await until(lambda: running.metrics("rivers").get("status") == "finished", 30, "the queued topic ran")
         assert running.metrics("cities")["status"] == "stopped"

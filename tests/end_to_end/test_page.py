@@ -12,6 +12,7 @@ import pytest
 from igentai_orchestrator.shell.web.app import create_app
 from igentai_orchestrator.shell.web.serving import WebServer, serve
 from tests.end_to_end.browser import Tab, chromium, program
+from tests.orchestrator.shell import fake_face
 from tests.orchestrator.shell.fake_face import FakeFace, World
 
 pytestmark = [
@@ -218,7 +219,7 @@ async def test_a_slider_sets_a_share_and_auto_gives_it_back() -> None:
         before = int(await tab.evaluate(f"{slider}.value"))
         await tab.key("ArrowRight", 39)
         await tab.until("!document.querySelector('#models .auto').hidden")
-        key = await tab.text("#models .model:nth-child(2) .who button")
+        key = await tab.evaluate("document.querySelector('#models .model:nth-child(2)').dataset.key")
         assert face.weights_seen == [{key: (before + 1) / 100}]
         await tab.click("#models .auto")
         await tab.until("document.querySelector('#models .auto').hidden")
@@ -312,11 +313,14 @@ async def test_a_list_that_is_scrolled_stays_where_it_is() -> None:
         await tab.until("document.querySelector('#newer').hidden && document.querySelector('#list').scrollTop === 0")
 
 
-async def test_two_hundred_hostile_texts_run_nothing() -> None:
+async def test_two_hundred_hostile_texts_run_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(fake_face.GROUPS, PAYLOADS[7], [PAYLOADS[8], PAYLOADS[9]])
+    monkeypatch.setitem(fake_face.MODELS, f"openai:{PAYLOADS[6]}", (0.001, 1000.0, 1.0))
     face = birds()
     world = face.worlds["birds_of_the_world"]
     world.texts = [f"{PAYLOADS[i % len(PAYLOADS)]} {i}" for i in range(200)]
     world.unique = 200
+    world.merged = {199: {"number": 198, "text": PAYLOADS[10], "reason": PAYLOADS[11]}}
     world.topic = PAYLOADS[1]
     world.stop_reason = PAYLOADS[0]
     face.add(World(PAYLOADS[4], PAYLOADS[2], status="finished", stop_reason=PAYLOADS[3]))
@@ -332,6 +336,14 @@ async def test_two_hundred_hostile_texts_run_nothing() -> None:
             )
         await tab.evaluate("document.querySelectorAll('#rows .row').forEach(row => row.click())")
         await tab.until("!document.querySelector('#provenance').hidden")
+        await tab.evaluate("document.querySelector('#list').scrollTop = 0")
+        for number in (199, 198):
+            await tab.until(f"document.querySelector('[data-number=\"{number}\"]') !== null")
+            await tab.click(f'[data-number="{number}"]')
+            await tab.until(f"document.querySelector('#provenance dd').textContent === '{number}'")
+        await tab.until("document.querySelector('#provenance .variant') !== null")
+        assert PAYLOADS[8] in await tab.text("#partitions")
+        assert PAYLOADS[6] in await tab.text("#models")
         await tab.click("#topics li:nth-child(2) a")
         await tab.until(f"document.querySelector('#name').textContent === {json.dumps(PAYLOADS[2])}")
         assert await tab.evaluate("window.owned") is None

@@ -55,6 +55,12 @@ def test_local_models_are_free_and_the_set_can_be_chosen() -> None:
     assert PriceTable().price("openrouter", "meta-llama/llama-3.3-70b-instruct:free") == FREE
 
 
+def test_a_simulated_model_costs_what_it_says_so_that_a_budget_holds() -> None:
+    assert PriceTable().cost("simulated", "small-b?price=2", 1_000_000, 1_000_000) == pytest.approx(10.0)
+    assert PriceTable().cost("simulated", "no such world", 10, 10) == 0.0
+    assert PriceTable({"simulated:*": FREE}).cost("simulated", "small?price=2", 10, 10) == 0.0
+
+
 def test_what_a_person_says_goes_before_all_lists() -> None:
     mine, other, whole = Price(1, 2), Price(3, 4), Price(5, 6)
     table = PriceTable({"openai:gpt-4o-mini": mine, "gpt-4o": other, "lab:*": whole, "ollama:*": whole})

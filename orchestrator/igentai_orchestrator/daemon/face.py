@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 import igentai
-from igentai.errors import ConfigurationError, TopicError
+from igentai.errors import ConfigurationError, NoUsableProvider, TopicError
+from igentai_orchestrator.choice import choose
 from igentai_orchestrator.commission import Commission
 from igentai_orchestrator.core import facts, outlook
 from igentai_orchestrator.core.groups import separation
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from igentai_orchestrator.shell.web.schemas import TopicRequest
 
 READERS_KEPT: Final = 8
+OFFER_KEPT_S: Final = 10.0
 
 
 class Face:
@@ -39,6 +41,7 @@ class Face:
         self._commissions = commissions
         self._dispatch = dispatch
         self._readers: dict[str, Reader] = {}
+        self._offered: tuple[float, list[dict[str, Any]]] | None = None  # and when
 
     def status(self) -> dict[str, Any]:
         state = self._state
@@ -77,9 +80,12 @@ class Face:
 
     async def stop_topic(self, topic_id: str) -> dict[str, Any]:
         state = self._state
+        before = self._one(topic_id)
         if state.agenda.remove(topic_id):
             state.tell_watchers()
-            return self._one(topic_id)
+            # One that never began leaves nothing behind, not even a row.
+            gone = before | {"status": "stopped", "stop_reason": "taken out of the queue before it began"}
+            return next((row for row in self.topics() if row["id"] == topic_id), gone)
         if state.spec is None or state.spec.folder != topic_id:
             raise TopicError(f"the topic {topic_id!r} neither runs nor waits")
         self._dispatch(facts.TopicStopRequested("stopped by a person"))
@@ -97,6 +103,8 @@ class Face:
             if trouble:
                 document["alerts"] = [{"level": "error", "text": trouble}, *document["alerts"]]
             return document
+        if self._only_waits(topic_id):
+            return {"topic": self._one(topic_id)["topic"], "status": "queued"}
         if topic_id not in {summary.folder for summary in state.archive.topics()}:
             return None
         try:
@@ -108,6 +116,8 @@ class Face:
     async def attributes(
         self, topic_id: str, after: int, limit: int, search: str | None, partition: str | None, provider: str | None
     ) -> list[dict[str, Any]]:
+        if self._only_waits(topic_id):
+            return []
         reader = self._reader(topic_id)
         if self._runs(topic_id):
             limit = min(limit, max(0, self._state.latest - after)) if not (search or partition or provider) else limit
@@ -115,6 +125,16 @@ class Face:
             return []
         found = await asyncio.to_thread(reader.attributes, after, limit, search, partition, provider)
         return [asdict(row) for row in found]
+
+    async def attribute(self, topic_id: str, number: int) -> dict[str, Any] | None:
+        if self._only_waits(topic_id) or (self._runs(topic_id) and number > self._state.latest):
+            return None
+        origin = await asyncio.to_thread(self._reader(topic_id).one, number)
+        if origin is None:
+            return None
+        document = asdict(origin)
+        attribute: dict[str, Any] = document.pop("attribute")
+        return attribute | document
 
     async def separate(self, topic_id: str, number: int) -> dict[str, Any]:
         state = self._state
@@ -137,6 +157,8 @@ class Face:
         return rows[0] | {"merged_into": None}
 
     async def export(self, topic_id: str, fmt: ExportFormat) -> AsyncIterator[bytes]:
+        if self._only_waits(topic_id):
+            raise TopicError(f"the topic {topic_id!r} waits for its turn and has nothing so far")
         pieces = export(self._reader(topic_id), fmt)
         while (piece := await asyncio.to_thread(next, pieces, None)) is not None:
             yield piece
@@ -145,7 +167,7 @@ class Face:
         books, terms, now = self._state.desk.books, self._state.terms, time.monotonic()
         campaign = books.campaign
         if campaign is None:
-            return []
+            return self._next_asked(now)
         shares = campaign.policy.shares()
         rows = []
         for model in campaign.spec.models:
@@ -209,6 +231,25 @@ class Face:
 
     def _runs(self, topic_id: str) -> bool:
         return self._state.spec is not None and self._state.spec.folder == topic_id
+
+    def _next_asked(self, now: float) -> list[dict[str, Any]]:
+        """The models that a topic without any of its own would ask, as far as that is known without a request."""
+        if self._offered is None or now - self._offered[0] > OFFER_KEPT_S:
+            try:
+                models = choose((), self._state.settings, probe=lambda _: None).models
+            except (ConfigurationError, NoUsableProvider):
+                models = ()
+            plain = {"state": "ok", "detail": "", "weight": None, "set_weight": None}
+            rows = [{"key": m.key, "provider": m.provider, "model": m.model, **plain} for m in models]
+            self._offered = (now, rows)
+        return self._offered[1]
+
+    def _only_waits(self, topic_id: str) -> bool:
+        """Whether it waits to be worked on for the first time: there is nothing of it on disk."""
+        state = self._state
+        if topic_id not in state.agenda.folders:
+            return False
+        return topic_id not in {summary.folder for summary in state.archive.topics()}
 
     def _known(self, topic_id: str) -> None:
         if topic_id not in {summary.folder for summary in self._state.archive.topics()}:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RIGHT: Final = 0.9  # share of items judged rightly when asked to verify
+REPLY_TOKEN: Final = 4  # times the price of a token that was sent
 LABELS: Final = 25  # categories named at most when asked to split
 
 
@@ -147,7 +148,7 @@ def _reply(call: Call, world: World, text: str, latency: float) -> Reply:
         finish=finish,
         tokens_in=tokens_in,
         tokens_out=tokens_out,
-        cost_usd=world.price * (tokens_in + 4 * tokens_out) / 1e6,
+        cost_usd=world.price * (tokens_in + REPLY_TOKEN * tokens_out) / 1e6,
         latency_ms=round(1000 * latency),
     )
 

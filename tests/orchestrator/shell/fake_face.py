@@ -475,6 +475,21 @@ class FakeFace:
         self.worlds[topic_id].merged[number] = {"number": head, "text": bird(head), "reason": reason}
         self.changed()
 
+    async def attribute(self, topic_id: str, number: int) -> dict[str, Any] | None:
+        world = self.worlds[topic_id]
+        if number > world.unique:
+            return None
+        row = world.attribute(number)
+        again = [world.attribute(number + n) for n in range(1, row["times_named"])]
+        names = ("at", "provider", "model", "partition", "producer")
+        merged = [(at, into["reason"]) for at, into in world.merged.items() if into["number"] == number]
+        return row | {
+            "named_again": [{name: other[name] for name in names} for other in again],
+            "variants": [{"number": at, "text": bird(at), "reason": reason} for at, reason in merged],
+            "latency_ms": 1500,
+            "cost_usd": 0.001,
+        }
+
     async def separate(self, topic_id: str, number: int) -> dict[str, Any]:
         world = self.worlds[topic_id]
         if number > world.unique:

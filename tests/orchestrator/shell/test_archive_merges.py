@@ -43,6 +43,12 @@ def test_merges_are_told_wherever_an_attribute_is(tmp_path: Path) -> None:
     assert merged(reader) == {4: MergedInto(1, "ape", "plural"), 5: MergedInto(2, 'the "ox"', "article")}
     assert merged(reader, search="apes") == {4: MergedInto(1, "ape", "plural")}
     assert reader.attributes(4, 1)[0].merged_into == MergedInto(2, 'the "ox"', "article")
+    head, alone = reader.one(1), reader.one(3)
+    assert head is not None
+    assert [(variant.number, variant.reason) for variant in head.variants] == [(4, "plural")]
+    assert head.variants[0].text == reader.attributes(3, 1)[0].text
+    assert alone is not None
+    assert alone.variants == ()
     lines = [orjson.loads(line) for line in b"".join(export(reader, "jsonl")).splitlines()]
     assert lines[3]["merged_into"] == {"number": 1, "text": "ape", "reason": "plural"}
     table = csv.DictReader(io.StringIO(b"".join(export(reader, "csv")).decode()))

@@ -127,6 +127,30 @@ async def test_a_near_duplicate_is_separated(http: httpx.AsyncClient, face: Fake
     assert (await http.post("/api/topics/none/attributes/7/separate")).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("path", "allowed"),
+    [("topics", "GET, POST"), ("providers", "GET, PATCH"), ("status", "GET"), ("topics/birds/stop", "POST")],
+)
+async def test_a_method_that_is_not_there_is_405_with_those_that_are(
+    http: httpx.AsyncClient, path: str, allowed: str
+) -> None:
+    answer = await http.delete(f"/api/{path}")
+    assert (answer.status_code, answer.headers["allow"]) == (405, allowed)
+
+
+async def test_one_attribute_is_told_with_its_whole_origin(http: httpx.AsyncClient, face: FakeFace) -> None:
+    face.merge("birds", 7, 3)
+    row = (await http.get("/api/topics/birds/attributes/3")).json()
+    assert (row["number"], row["merged_into"]) == (3, None)
+    assert [(variant["number"], variant["reason"]) for variant in row["variants"]] == [(7, "plural")]
+    assert len(row["named_again"]) == row["times_named"] - 1
+    assert (await http.get("/api/topics/birds/attributes/7")).json()["merged_into"]["number"] == 3
+    for number, status in (("99999", 404), ("0", 422), ("x", 422), (str(10**30), 422)):
+        answer = await http.get(f"/api/topics/birds/attributes/{number}")
+        assert (answer.status_code, set(answer.json())) == (status, {"error"}), number
+    assert (await http.get("/api/topics/none/attributes/7")).status_code == 404
+
+
 async def test_a_topic_that_exists_is_409_until_it_is_said_what_to_do(http: httpx.AsyncClient) -> None:
     refused = await http.post("/api/topics", json={"topic": "birds"})
     assert refused.status_code == 409

@@ -82,6 +82,26 @@ def test_a_section_is_made_once_for_all_until_it_is_old() -> None:
     assert sections.of_topic("birds", SLOW_S)["series"] is not first["series"]
 
 
+def test_the_list_of_topics_is_made_anew_when_another_one_runs_or_waits() -> None:
+    face = FakeFace()
+    face.add(World("birds", "Birds"))
+    sections = Sections(face, insecure=False)
+    first = sections.topics(0.0)
+    assert sections.topics(SLOW_S / 2) is first
+    face.add(World("cheeses", "Cheeses", status="queued"))
+    face.queue.append("cheeses")
+    second = sections.topics(SLOW_S / 2)
+    assert b"Cheeses" in second.body
+    assert sections.topics(SLOW_S / 2) is second
+
+
+def test_the_pace_of_now_is_told_where_it_is_known() -> None:
+    world = World("birds", "Birds")
+    window = {"seconds": 300.0, "unique_per_minute": 12.5, "candidates": 900}
+    small = numbers(world.metrics() | {"windows": {"5m": window, "run": {}}})
+    assert small["recent"] == {"seconds": 300.0, "unique_per_minute": 12.5}
+
+
 def test_many_watched_topics_are_not_all_kept() -> None:
     face = FakeFace()
     sections = Sections(face, insecure=False)

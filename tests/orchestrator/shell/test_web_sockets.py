@@ -17,7 +17,7 @@ from igentai.errors import ConfigurationError, OutputsBusy, UsageError
 from igentai_orchestrator.shell.web.app import create_app
 from igentai_orchestrator.shell.web.deadlines import Door
 from igentai_orchestrator.shell.web.serving import listen, serve
-from igentai_orchestrator.shell.web.sockets import FAR_BEHIND, TAIL, Broadcast
+from igentai_orchestrator.shell.web.sockets import FAR_BEHIND, QUIET_S, TAIL, Broadcast
 from igentai_orchestrator.shell.web.tokens import Access
 from tests.orchestrator.shell.fake_face import FakeFace, World
 
@@ -114,6 +114,13 @@ async def test_a_page_that_comes_back_is_told_what_followed_without_a_gap() -> N
         async with connect(f"ws://127.0.0.1:{port}/ws") as page:
             await page.send('{"watch": "birds", "after": 700}')
             assert await numbers_until(page, 930) == list(range(701, 931))
+
+
+async def test_catching_up_does_not_wait_until_something_changes() -> None:
+    async with served(birds(990)) as port, connect(f"ws://127.0.0.1:{port}/ws") as page:
+        await page.send('{"watch": "birds", "after": 0}')
+        async with asyncio.timeout(QUIET_S):
+            assert await numbers_until(page, 990) == list(range(1, 991))
 
 
 async def test_a_page_far_behind_gets_the_newest_and_fetches_the_rest_itself() -> None:

@@ -45,13 +45,15 @@ class Naming:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where an attribute came from. `named_again` holds the first hundred answers that repeated it.
+    """Where an attribute came from. `named_again` holds the first hundred answers that repeated it, `variants` the
+    later attributes that probably repeat it in other words (numbers and texts are theirs).
 
     `cost_usd` and the tokens are those of the whole answer that brought it.
     """
 
     attribute: AttributeRow
     named_again: tuple[Naming, ...]
+    variants: tuple[MergedInto, ...]
     assignment_id: int
     producer_run: str
     seq: int

@@ -27,6 +27,10 @@ class Merges:
         """The number of the earlier attribute and the reason, None where attribute `number` stands for itself."""
         return self._heads.get(number)
 
+    def onto(self, head: int) -> dict[int, str]:
+        """The attributes that were grouped with `head`, each with the reason."""
+        return {number: reason for number, (earlier, reason) in self._heads.items() if earlier == head}
+
     def catch_up(self, connection: sqlite3.Connection) -> None:
         """Take in what was recorded since the last time."""
         query = (

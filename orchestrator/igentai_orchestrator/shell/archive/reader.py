@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _ANSWERS_A_STEP: Final = 256
 _NAMINGS_SHOWN: Final = 100
+_VARIANTS_SHOWN: Final = 50
 
 
 class Reader:
@@ -102,8 +103,9 @@ class Reader:
                 "AND EXISTS (SELECT 1 FROM json_each(repeats) WHERE value = ?) ORDER BY id LIMIT ?)",
                 (str(number), number, _NAMINGS_SHOWN),
             )
+            variants = self._variants(number)
         named_again = tuple(Naming(*naming) for naming in orjson.loads(again))
-        return Provenance(rows[0], named_again, *origin)
+        return Provenance(rows[0], named_again, variants, *origin)
 
     def history(self) -> History:
         """Every record so far, in the order in which it was written."""
@@ -155,6 +157,11 @@ class Reader:
         found = {number: merge for number in numbers if (merge := self._merges.of(number)) is not None}
         texts = texts_of(self._open(), [head for head, _ in found.values()]) if found else {}
         return {number: MergedInto(head, texts[head], reason) for number, (head, reason) in found.items()}
+
+    def _variants(self, number: int) -> tuple[MergedInto, ...]:
+        reasons = dict(islice(sorted(self._merges.onto(number).items()), _VARIANTS_SHOWN))
+        texts = texts_of(self._open(), reasons) if reasons else {}
+        return tuple(MergedInto(variant, texts[variant], reason) for variant, reason in reasons.items())
 
     def _row(self, query: str, values: tuple[Any, ...]) -> tuple[Any, ...]:
         with _told(self._path):

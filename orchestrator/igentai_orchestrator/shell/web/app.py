@@ -40,11 +40,10 @@ def create_app(face: DaemonFace, *, token: str | None, allowed_hosts: set[str], 
         default_response_class=JsonResponse,
     )
     app.state.access = access
-    answer_faults(app)
-    app.include_router(api_routes(face))
-    app.include_router(_sign_in_routes(access))
-    app.include_router(_health_routes(face))
-    app.include_router(_page_routes(access))
+    routers = (api_routes(face), _sign_in_routes(access), _health_routes(face), _page_routes(access))
+    answer_faults(app, [route for router in routers for route in router.routes])
+    for router in routers:
+        app.include_router(router)
     broadcast = Broadcast(face, insecure=insecure)
 
     @app.websocket("/ws")

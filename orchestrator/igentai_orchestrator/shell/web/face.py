@@ -9,6 +9,9 @@ may be missing early in a run, and readers must cope.
                unique_attributes, cost_usd, started, updated (ISO 8601, UTC)
     attribute  number, text, provider, model, partition, producer, at (ISO 8601, UTC), times_named,
                merged_into ({number, text, reason} of the earlier attribute it probably repeats, or None)
+    origin     an attribute's, and: named_again [{at, provider, model, partition, producer}] (the first hundred),
+               variants [{number, text, reason}] (later ones that probably repeat it), purpose, prompt_hash,
+               tokens_in, tokens_out, cost_usd, latency_ms (of the answer that brought it)
     provider   key (`provider:model`), provider, model, kind, state (ok | waiting | open | half-open | out), detail,
                weight (share now, 0 to 1), set_weight (what a person set, or None)
     metrics    topic, status, stop_reason, unique_attributes, candidates, duplicates, requests {ok, failed},
@@ -80,6 +83,12 @@ class DaemonFace(Protocol):
         """At most `limit` attributes with a number above `after`, ascending, that pass the filters.
 
         `search` is part of the text in any case; `provider` is `provider:model`, or a provider alone.
+        """
+        ...
+
+    async def attribute(self, topic_id: str, number: int) -> Document | None:
+        """One attribute with its whole origin (`archive.Provenance`, the attribute's own fields beside the others),
+        None where there is no such number.
         """
         ...
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import orjson
@@ -10,6 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Match
 
 from igentai.errors import IgentaiError, NoUsableProvider, OutputsBusy, StorageError, TopicError, UsageError
 
@@ -44,20 +46,29 @@ def fault(status: int, text: str, headers: dict[str, str] | None = None) -> Json
     return JsonResponse({"error": line}, status_code=status, headers=headers)
 
 
-def answer_faults(app: FastAPI) -> None:
-    """Make every error that leaves a route one line with the right status."""
+def answer_faults(app: FastAPI, routes: Sequence[BaseRoute]) -> None:
+    """Make every error that leaves a route one line with the right status. `routes`: those of the app's routers."""
 
     @app.exception_handler(RequestValidationError)
     async def invalid(_request: Request, error: RequestValidationError) -> Response:
         return fault(422, _first_problem(error))
 
     @app.exception_handler(HTTPException)
-    async def refused(_request: Request, error: HTTPException) -> Response:
-        return fault(error.status_code, str(error.detail), dict(error.headers or {}))
+    async def refused(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers = {"allow": ", ".join(sorted(_methods(routes, request)))}
+        return fault(error.status_code, str(error.detail), headers)
 
     @app.exception_handler(IgentaiError)
     async def deliberate(_request: Request, error: IgentaiError) -> Response:
         return fault(status_of(error), str(error))
+
+
+def _methods(routes: Iterable[BaseRoute], request: Request) -> set[str]:
+    """What may be done at a path: each of its methods is a route of its own, and the first one answered."""
+    matching = [route for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return {method for route in matching for method in getattr(route, "methods", None) or ()} or {"GET"}
 
 
 def status_of(error: IgentaiError) -> int:

@@ -15,6 +15,7 @@ from igentai_orchestrator.shell.web.face import DaemonFace, Document, ExportForm
 from igentai_orchestrator.shell.web.replies import JsonResponse
 from igentai_orchestrator.shell.web.schemas import (
     MAX_NUMBER,
+    AttributeOrigin,
     AttributePage,
     AttributeRow,
     Fault,
@@ -27,6 +28,7 @@ from igentai_orchestrator.shell.web.schemas import (
 )
 
 TopicId = Annotated[str, Path(min_length=1, max_length=255, description="the name of the topic's folder")]
+AttributeNumber = Annotated[int, Path(ge=1, le=MAX_NUMBER)]
 Filter = Annotated[str | None, Query(min_length=1, max_length=200)]
 
 _EXPORT_TYPES: Final[dict[str, str]] = {
@@ -60,7 +62,7 @@ def _add_daemon(router: APIRouter, face: DaemonFace) -> None:
 
     @router.get("/providers", responses={200: {"model": list[ProviderRow]}, **_faults()})
     async def providers() -> Response:
-        """The models that may be asked, with their shares."""
+        """The models that are asked, with their shares; where no topic runs, those that would be."""
         return JsonResponse(face.providers())
 
     @router.patch("/providers", responses={200: {"model": list[ProviderRow]}, **_faults(400, 409, 413, 422)})
@@ -107,7 +109,7 @@ def _add_results(router: APIRouter, face: DaemonFace) -> None:
             raise _unknown_topic()
         return JsonResponse(document)
 
-    @router.get("/topics/{topic_id}/attributes", responses={200: {"model": AttributePage}, **_faults(404, 422)})
+    @router.get("/topics/{topic_id}/attributes", responses={200: {"model": AttributePage}, **_faults(404, 422, 503)})
     async def attributes(
         topic_id: TopicId,
         after: Annotated[int, Query(ge=0, le=MAX_NUMBER, description="only numbers above this one")] = 0,
@@ -122,21 +124,32 @@ def _add_results(router: APIRouter, face: DaemonFace) -> None:
         following = rows[-1]["number"] if len(rows) == limit else None
         return JsonResponse({"attributes": rows, "next": following})
 
+    @router.get(
+        "/topics/{topic_id}/attributes/{number}", responses={200: {"model": AttributeOrigin}, **_faults(404, 422, 503)}
+    )
+    async def attribute(topic_id: TopicId, number: AttributeNumber) -> Response:
+        """One attribute: who named it first and who again, and what probably is the same."""
+        _row(face, topic_id)
+        origin = await face.attribute(topic_id, number)
+        if origin is None:
+            raise _unknown_attribute(number)
+        return JsonResponse(origin)
+
     @router.post(
         "/topics/{topic_id}/attributes/{number}/separate",
         responses={200: {"model": AttributeRow}, **_faults(404, 409, 422, 503)},
     )
-    async def separate(topic_id: TopicId, number: Annotated[int, Path(ge=1, le=MAX_NUMBER)]) -> Response:
+    async def separate(topic_id: TopicId, number: AttributeNumber) -> Response:
         """Take an attribute out of its group of near-duplicates, for good: it is not the same as the earlier one."""
         _row(face, topic_id)
         try:
             return JsonResponse(await face.separate(topic_id, number))
         except LookupError:
-            raise HTTPException(404, f"there is no attribute {number} in this topic") from None
+            raise _unknown_attribute(number) from None
 
     @router.get(
         "/topics/{topic_id}/export",
-        responses={200: {"content": {kind: {} for kind in _EXPORT_TYPES.values()}}, **_faults(404, 422)},
+        responses={200: {"content": {kind: {} for kind in _EXPORT_TYPES.values()}}, **_faults(404, 409, 422, 503)},
     )
     async def export(topic_id: TopicId, fmt: Annotated[ExportFormat, Query(alias="format")] = "txt") -> Response:
         """The attributes as a file to download."""
@@ -176,6 +189,10 @@ def _row(face: DaemonFace, topic_id: str) -> Document:
         if row.get("id") == topic_id:
             return row
     raise _unknown_topic()
+
+
+def _unknown_attribute(number: int) -> HTTPException:
+    return HTTPException(404, f"there is no attribute {number} in this topic")
 
 
 def _unknown_topic() -> HTTPException:

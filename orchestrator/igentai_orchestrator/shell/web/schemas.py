@@ -119,6 +119,29 @@ class AttributeRow(_Answer):
     merged_into: MergedInto | None = None
 
 
+class Naming(BaseModel):
+    """An answer that named an attribute again."""
+
+    at: str
+    provider: str
+    model: str
+    partition: str | None = None
+    producer: str | None = None
+
+
+class AttributeOrigin(AttributeRow):
+    """One attribute with its whole origin. Tokens, cost and latency are those of the answer that brought it."""
+
+    named_again: list[Naming] = Field(default=[], description="the first hundred answers that repeated it")
+    variants: list[MergedInto] = Field(default=[], description="later attributes that probably repeat it")
+    purpose: str | None = None
+    prompt_hash: str | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    cost_usd: float | None = None
+    latency_ms: int | None = None
+
+
 class AttributePage(BaseModel):
     """Ascending by number. `next` is the `after` of the following page, null at the end."""
 

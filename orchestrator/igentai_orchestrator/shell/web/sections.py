@@ -24,6 +24,7 @@ MAX_TOPICS: Final = 200
 _MAX_ROWS: Final = 64
 _MAX_VIEWS: Final = 80
 _MERGES_TOLD: Final = 12  # the newest: a page hears of them four times a second
+_RECENT: Final = "5m"
 _BIG: Final = ("series", "partitions", "windows")
 
 
@@ -42,12 +43,18 @@ class Sections:
         self._face = face
         self._insecure = insecure
         self._made: dict[tuple[str | None, SectionName], Section] = {}
+        self._agenda: Any = None
 
     def status(self, now: float) -> Section:
         return self._section(None, "status", QUICK_S, now, self._status)
 
     def topics(self, now: float) -> Section:
-        return self._section(None, "topics", SLOW_S, now, lambda: newest(self._face.topics(), MAX_TOPICS))
+        """The rows; old at once where another topic runs or waits than when they were made."""
+        status = self._face.status()
+        agenda = (status.get("topic"), list(status.get("queue") or []))
+        age = SLOW_S if agenda == self._agenda else 0.0
+        self._agenda = agenda
+        return self._section(None, "topics", age, now, lambda: newest(self._face.topics(), MAX_TOPICS))
 
     def providers(self, now: float) -> Section:
         return self._section(None, "providers", QUICK_S, now, lambda: self._face.providers()[:_MAX_ROWS])
@@ -100,6 +107,8 @@ class Sections:
 def numbers(metrics: Document) -> Document:
     """The metrics without their long parts, rows bounded."""
     small = {key: value for key, value in metrics.items() if key not in _BIG}
+    if pace := recent(metrics):
+        small["recent"] = pace
     small["producers"] = (metrics.get("producers") or [])[:_MAX_ROWS]
     small["alerts"] = (metrics.get("alerts") or [])[:_MAX_ROWS]
     providers = metrics.get("providers") or {}
@@ -107,6 +116,14 @@ def numbers(metrics: Document) -> Document:
     if isinstance(near := metrics.get("near_duplicates"), dict):
         small["near_duplicates"] = near | {"latest": (near.get("latest") or [])[:_MERGES_TOLD]}
     return small
+
+
+def recent(metrics: Document) -> Document | None:
+    """The pace of the last minutes: what a page says of now, the run's average being for the end."""
+    window = (metrics.get("windows") or {}).get(_RECENT)
+    if not isinstance(window, dict):
+        return None
+    return {name: window.get(name) for name in ("seconds", "unique_per_minute")}
 
 
 def thin(series: list[Any], most: int) -> list[Any]:

@@ -118,9 +118,10 @@ class OpenPage:
                     self._after = self._wanted.after if self._wanted.watch is not None else 0
                     self._sent.clear()
                 await self._send_snapshot()
-                await self._send_rows()
+                behind = await self._send_rows()
                 await asyncio.sleep(SPACING_S)
-                await self._next(changed)
+                if not behind:
+                    await self._next(changed)
 
     async def _next(self, changed: ChangeSignal) -> None:
         """Until something changed, the page asked for something, or two seconds passed."""
@@ -150,23 +151,24 @@ class OpenPage:
         body = b"".join(b',"' + name.encode() + b'":' + text for name, text in fresh.items())
         await self._socket.send_text((head + body + b"}").decode())
 
-    async def _send_rows(self) -> None:
-        """What was found in the running topic since the page was last told."""
+    async def _send_rows(self) -> bool:
+        """What was found in the running topic since the page was last told. Whether there is more than one message."""
         newest = next(iter(self._broadcast.face.latest()), 0)
         if self._shown is None or self._shown != self._broadcast.running_topic():
-            return
+            return False
         if self._after > newest:
             self._after = 0  # the topic was started over: its numbers begin again
         if newest - self._after > FAR_BEHIND:
             self._after = newest - TAIL
         if self._after >= newest:
-            return
+            return False
         rows = await self._broadcast.rows(self._shown, self._after, newest)
         if not rows:
-            return
+            return False
         message = {"type": "attributes", "topic": self._shown, "after": self._after, "rows": rows}
         self._after = int(rows[-1]["number"])
         await self._socket.send_text(json_bytes(message).decode())
+        return self._after < newest
 
 
 async def _first(wait: Any, seconds: float) -> None:

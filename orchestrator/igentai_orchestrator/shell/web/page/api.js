@@ -33,6 +33,7 @@ export const startTopic = (request) => send("POST", "/api/topics", request);
 export const stopTopic = (id) => send("POST", `${topicPath(id)}/stop`);
 export const resumeTopic = (id) => send("POST", `${topicPath(id)}/resume`);
 export const setWeights = (weights) => send("PATCH", "/api/providers", { weights });
+export const attribute = (id, number) => ask(`${topicPath(id)}/attributes/${number}`);
 export const separate = (id, number) => send("POST", `${topicPath(id)}/attributes/${number}/separate`);
 export const exportPath = (id, format) => `${topicPath(id)}/export?format=${format}`;
 

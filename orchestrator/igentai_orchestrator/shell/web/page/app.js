@@ -37,6 +37,7 @@ const link = new Link({
   holding: () => ({ watch: state.shown, after: list.held }),
 });
 new Start({
+  busy: () => state.status?.topic ?? null,
   known: () => (state.providers ?? []).map((model) => model.key),
   started: (topic) => {
     location.hash = encodeURIComponent(topic.id);
@@ -145,7 +146,18 @@ function draw() {
   drawTopics(state.topics.map((topic) => (topic.id === state.shown ? { ...topic, ...current() } : topic)), state.shown);
   drawAlerts();
   document.title = empty ? "igentai" : `${count(state.numbers.unique_attributes ?? 0)} · ${row().topic ?? state.shown} · igentai`;
-  if (!empty) drawTopic();
+  if (empty) drawAsked();
+  else drawTopic();
+}
+
+// Whom a topic that names no models would ask.
+function drawAsked() {
+  const keys = (state.providers ?? []).map((model) => model.key);
+  const alone = keys.length === 1 && keys[0].startsWith("embedded:");
+  const words = alone
+    ? "No key is set: a model server on this machine is asked if there is one, else the small embedded model. That one invents."
+    : keys.length ? `Asks ${keys.slice(0, 4).join(", ")}${keys.length > 4 ? ` and ${keys.length - 4} more` : ""}.` : "";
+  setText(byId("quick-asked"), words);
 }
 
 function drawTopic() {
@@ -157,13 +169,16 @@ function drawTopic() {
   discovery.update(state.series, live, numbers.coverage);
   drawLegend(numbers.coverage ?? {});
   models.update(state.providers ?? [], numbers.providers ?? {}, runs());
-  producers.update(runs() ? numbers.producers ?? state.status.producers ?? [] : [], runs());
+  show(byId("producers-card"), runs());
+  producers.update(runs() ? numbers.producers ?? state.status.producers ?? [] : []);
   for (const anchor of byId("export").querySelectorAll("a")) setAttr(anchor, "href", api.exportPath(state.shown, anchor.dataset.format));
 }
 
 function drawLegend(coverage) {
-  const known = coverage.good_turing;
-  setText(byId("discovery-legend"), typeof known === "number" ? `Of what models name next, about ${Math.round(known * 100)} % is known already. That is not how complete the list is: rare items are named rarely.` : "");
+  show(byId("key-estimate"), Boolean(coverage.estimated_total));
+  show(byId("key-least"), Boolean(coverage.at_least));
+  const known = state.numbers.unique_attributes ? coverage.good_turing : null;
+  setText(byId("discovery-note"), typeof known === "number" ? `Of what models name next, about ${Math.round(known * 100)} % is known already. That is not how complete the list is: rare items are named rarely.` : "");
 }
 
 function drawAlerts() {

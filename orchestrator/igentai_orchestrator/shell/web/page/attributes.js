@@ -2,8 +2,9 @@
 // rows are fetched by number in blocks when they come into view, and the oldest blocks are forgotten.
 
 import * as api from "./api.js";
-import { byId, el, setAttr, setText, show, toast } from "./dom.js";
-import { count, moment, plural } from "./format.js";
+import { byId, el, setAttr, setText, show } from "./dom.js";
+import { count, plural } from "./format.js";
+import { Provenance } from "./provenance.js";
 
 const ROW = 36;
 const BLOCK = 200;
@@ -12,21 +13,19 @@ const MAX_MATCHES = 20000;
 const MAX_HEIGHT = 400000 * ROW; // browsers draw no taller element reliably
 const MARGIN = 6;
 
-// Why two attributes are taken for one; the words are those of igentai.kinship.
-const WHY = {
-  punctuation: "other punctuation",
-  article: "with and without an article",
-  acronym: "written as an acronym",
-  parenthesis: "with and without what stands in parentheses",
-  order: "the words in another order",
-  plural: "singular and plural",
-  transposition: "two letters changed places",
-};
-
 export class AttributeList {
   constructor({ labelOf, filtersChanged }) {
     this.labelOf = labelOf; // partition id -> label
     this.filtersChanged = filtersChanged;
+    this.provenance = new Provenance({
+      labelOf,
+      picked: (change) => this.filter(change),
+      closed: () => {
+        this.select(null);
+        this.list.focus({ preventScroll: true });
+      },
+      changed: (row) => this.#replace(row),
+    });
     this.list = byId("list");
     this.rows = byId("rows");
     this.nodes = [];
@@ -79,7 +78,7 @@ export class AttributeList {
     this.id = id;
     this.#forget();
     this.list.scrollTop = 0;
-    show(byId("provenance"), false);
+    this.provenance.hide();
     this.filter({ search: "", partition: null, provider: null });
     byId("search").value = "";
   }
@@ -201,7 +200,11 @@ export class AttributeList {
     if (node.dataset.number !== String(number)) {
       node.dataset.number = number;
       node.id = `attribute-${number}`;
-      node.classList.toggle("fresh", !this.filtering && this.fresh > 0 && number > this.fresh);
+      // Two names for one animation: a row's place that is fresh again shows it again.
+      const fresh = !this.filtering && this.fresh > 0 && number > this.fresh;
+      const again = node.classList.contains("fresh") ? "fresh-too" : "fresh";
+      node.classList.remove("fresh", "fresh-too");
+      if (fresh) node.classList.add(again);
     }
     setText(num, count(number));
     setText(text, row ? row.text : "");
@@ -225,6 +228,7 @@ export class AttributeList {
       const searching = this.matchBusy && !this.matches.length;
       setText(number, this.matchFault ?? (searching ? "searching…" : `${count(this.matches.length)}${more} of ${count(this.total)}`));
     } else setText(number, this.total ? `${count(this.total)}, newest first` : "");
+    setAttr(this.list, "aria-label", this.filtering ? "Attributes that match, oldest first" : "Attributes, newest first");
     const empty = this.filtering ? this.matchDone && !this.matches.length : this.total === 0;
     show(byId("list-empty"), empty);
     if (empty) setText(byId("list-empty"), this.filtering ? "Nothing matches." : "Nothing found so far.");
@@ -233,7 +237,7 @@ export class AttributeList {
   #drawFilters() {
     const chips = [];
     const chip = (label, clear) =>
-      el("button", { type: "button", class: "filter", title: label, "aria-label": `Remove the filter ${label}`, onclick: clear }, `${label} ×`);
+      el("button", { type: "button", class: "filter", title: label, "aria-label": `Remove the filter ${label}`, onclick: clear }, el("span", {}, label), " ×");
     if (this.filters.partition) chips.push(chip(this.labelOf(this.filters.partition), () => this.filter({ partition: null })));
     if (this.filters.provider) chips.push(chip(this.filters.provider, () => this.filter({ provider: null })));
     byId("filters").replaceChildren(...chips);
@@ -321,13 +325,16 @@ export class AttributeList {
     this.selected = number;
     this.draw();
     setAttr(this.list, "aria-activedescendant", number === null ? null : `attribute-${number}`);
-    show(byId("provenance"), number !== null);
-    if (number === null) return;
+    if (number === null) {
+      this.provenance.hide();
+      return;
+    }
     const row = this.filtering ? this.matches.find((match) => match.number === number) : this.rowOf(number);
-    if (row) this.#explain(row);
-    // How often it was named has changed since the row was fetched.
-    const page = await api.attributes(this.id, { after: number - 1, limit: 1 }).catch(() => null);
-    if (page?.attributes[0] && this.selected === number) this.#replace(page.attributes[0]);
+    if (row) this.provenance.show(this.id, row);
+    // Who named it again is not in the list, and how often has changed since the row was fetched.
+    const id = this.id;
+    const whole = await api.attribute(id, number).catch(() => null);
+    if (whole && this.id === id && this.selected === number) this.#replace(whole);
   }
 
   #replace(row) {
@@ -335,48 +342,6 @@ export class AttributeList {
     const at = this.filtering ? this.matches.findIndex((match) => match.number === row.number) : -1;
     if (at >= 0) this.matches[at] = row;
     this.#later();
-    if (this.selected === row.number) this.#explain(row);
-  }
-
-  async #separate(button, number) {
-    const id = this.id;
-    button.disabled = true;
-    try {
-      const row = await api.separate(id, number);
-      if (this.id === id) this.#replace(row);
-      toast("Kept apart from now on.");
-    } catch (fault) {
-      button.disabled = false;
-      toast(fault.message);
-    }
-  }
-
-  #explain(row) {
-    const fact = (name, ...value) => el("div", {}, el("dt", {}, name), el("dd", {}, ...value));
-    const model = `${row.provider}:${row.model}`;
-    const pick = (text, change) => el("button", { type: "button", class: "text", onclick: () => this.filter(change) }, text);
-    byId("provenance").replaceChildren(
-      el("button", { type: "button", class: "plain close", "aria-label": "Close", onclick: () => this.select(null) }, "×"),
-      el("p", { class: "whole", dir: "auto" }, row.text),
-      el(
-        "dl",
-        {},
-        fact("Number", count(row.number)),
-        fact("Found by", pick(model, { provider: model })),
-        fact("In", row.partition ? pick(this.labelOf(row.partition), { partition: row.partition }) : "the whole topic"),
-        fact("At", moment(row.at)),
-        fact("Named", row.times_named > 1 ? `${count(row.times_named)} times` : "once"),
-        fact("Producer", row.producer ?? "–"),
-        row.merged_into ? this.#kin(row, fact) : null,
-      ),
-    );
-  }
-
-  #kin(row, fact) {
-    const { number, text, reason } = row.merged_into;
-    const apart = el("button", { type: "button", class: "apart" }, "not the same");
-    apart.addEventListener("click", () => this.#separate(apart, row.number));
-    const head = el("b", { dir: "auto" }, text);
-    return fact("Same as", head, `${number ? `, number ${count(number)}` : ""}, probably: ${WHY[reason] ?? reason} `, apart);
+    if (this.selected === row.number) this.provenance.show(this.id, row);
   }
 }

@@ -4,19 +4,19 @@
 import { el, setAttr, setText, svg } from "./dom.js";
 import { count, duration, money, rate, short } from "./format.js";
 
-const HEIGHT = 250;
+const HEIGHT = 262;
 const STRIP = 54;
-const GAP = 34;
+const GAP = 38;
 const LEFT = 46;
 const RIGHT = 14;
-const TOP = 16;
+const TOP = 28;
 const BUCKETS = 48;
 const FAR = 3; // times what was found
 
 const AXES = {
-  requests: { at: 2, label: "requests", text: short },
-  time: { at: 0, label: "time", text: duration },
-  cost: { at: 3, label: "spend", text: money },
+  requests: { at: 2, label: "Requests →", text: short },
+  time: { at: 0, label: "Time worked →", text: duration },
+  cost: { at: 3, label: "Spent, $ →", text: money },
 };
 
 export class Discovery {
@@ -38,6 +38,8 @@ export class Discovery {
   #build() {
     const line = (name) => svg("line", { class: name });
     this.band = svg("rect", { class: "band" });
+    this.bandTop = line("band-edge");
+    this.bandFoot = line("band-edge");
     this.estimate = line("estimate");
     this.atLeast = line("at-least");
     this.area = svg("path", { class: "area" });
@@ -49,14 +51,16 @@ export class Discovery {
     this.ticks = svg("g", { class: "ticks" });
     this.labels = svg("g", { class: "labels" });
     this.bars = svg("path", { class: "bars" });
-    this.barsTitle = svg("text", { class: "strip-title", x: LEFT });
+    this.upTitle = svg("text", { class: "axis-title", x: 0, y: 11 }, "Attributes found");
+    this.alongTitle = svg("text", { class: "axis-title", y: HEIGHT + GAP + 2, "text-anchor": "end" });
+    this.barsTitle = svg("text", { class: "axis-title", x: LEFT });
     this.barsTop = svg("text", { class: "strip-top", "text-anchor": "end" });
     this.barsLine = line("strip-line");
     this.root = svg(
       "svg",
       { "aria-hidden": "true", height: HEIGHT + GAP + STRIP + 6 },
-      this.grid, this.band, this.estimate, this.atLeast, this.area, this.curve, this.now,
-      this.ticks, this.labels, this.barsLine, this.bars, this.barsTitle, this.barsTop, this.rule, this.spot,
+      this.grid, this.band, this.bandTop, this.bandFoot, this.estimate, this.atLeast, this.area, this.curve, this.now,
+      this.ticks, this.labels, this.upTitle, this.alongTitle, this.barsLine, this.bars, this.barsTitle, this.barsTop, this.rule, this.spot,
     );
     this.tip = el("div", { class: "tip", hidden: true });
     this.none = el("p", { class: "chart-empty" }, "The curve begins with the first answer.");
@@ -103,10 +107,11 @@ export class Discovery {
     const reach = Math.max(found, least || 0, total || 0);
     // What is far above the curve runs out of the picture rather than flatten it; its label then points up.
     const seen = Math.min(reach, found * FAR);
-    const top = Math.max(seen * 1.1, Math.min(high || 0, seen * 1.45) * 1.04);
+    const interval = high && high <= seen * 1.7 ? high : 0;
+    const top = Math.max(seen * 1.1, interval * 1.02);
     this.step = niceStep(top / 4);
     this.top = Math.ceil(top / this.step - 0.35) * this.step;
-    if (this.top < seen * 1.04) this.top += this.step;
+    if (this.top < Math.max(seen * 1.04, interval)) this.top += this.step;
     this.right = Math.max(this.points[this.points.length - 1][at], 1e-9);
     this.x = (value) => LEFT + (value / this.right) * (this.width - LEFT - RIGHT);
     this.y = (value) => TOP + (1 - Math.min(value, this.top) / this.top) * (HEIGHT - TOP);
@@ -129,6 +134,8 @@ export class Discovery {
     }
     this.grid.replaceChildren(...parts);
     this.ticks.replaceChildren(...texts);
+    setAttr(this.alongTitle, "x", this.width - RIGHT);
+    setText(this.alongTitle, AXES[this.axis].label);
   }
 
   #drawCoverage() {
@@ -149,14 +156,16 @@ export class Discovery {
       setAttr(this.band, "y", this.y(high));
       setAttr(this.band, "height", Math.max(1, this.y(low) - this.y(high)));
     }
+    level(this.bandTop, interval && high);
+    level(this.bandFoot, interval && low);
     level(this.estimate, total);
     level(this.atLeast, least);
     const labels = [];
-    const label = (value, words, kind) => {
+    const label = (value, words, kind, more = "") => {
       const above = value > this.top;
-      labels.push({ y: above ? TOP + 14 : this.y(value) - 6, text: `${words} ${count(value)}${above ? " ↑" : ""}`, kind, above });
+      labels.push({ y: above ? TOP + 14 : this.y(value) - 6, text: `${words} ${count(value)}${more}${above ? " ↑" : ""}`, kind, above });
     };
-    if (total) label(total, "estimated", "estimate-label");
+    if (total) label(total, "estimated", "estimate-label", low && high ? ` (${count(low)} – ${count(high)})` : "");
     if (least) label(least, "at least", "least-label");
     if (labels.length === 2 && labels[1].y - labels[0].y < 16) labels[1].y = labels[0].above ? labels[0].y + 17 : this.y(least) + 15;
     this.labels.replaceChildren(
@@ -187,7 +196,7 @@ export class Discovery {
     for (const [name, value] of [["x1", LEFT], ["x2", this.width - RIGHT], ["y1", base + 0.5], ["y2", base + 0.5]]) {
       setAttr(this.barsLine, name, value);
     }
-    setAttr(this.barsTitle, "y", HEIGHT + GAP + 6);
+    setAttr(this.barsTitle, "y", HEIGHT + GAP + 2);
     setText(this.barsTitle, "New per request");
     setAttr(this.barsTop, "x", LEFT - 8);
     setAttr(this.barsTop, "y", base - (STRIP - 14) + 5);

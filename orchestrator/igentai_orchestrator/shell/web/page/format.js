@@ -29,7 +29,8 @@ const trim = (value) => value.toFixed(value >= 100 ? 0 : 1).replace(/\.0$/, "");
 export function money(value) {
   if (!known(value)) return NONE;
   if (value === 0) return "$0";
-  const digits = Math.abs(value) < 0.01 ? 5 : Math.abs(value) < 1 ? 3 : 2;
+  if (Math.abs(value) < 0.0001) return "< $0.0001";
+  const digits = Math.abs(value) < 0.01 ? 4 : Math.abs(value) < 1 ? 3 : 2;
   return `$${value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
 }
 

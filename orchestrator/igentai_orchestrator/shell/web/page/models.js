@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { byId, el, keyed, setAttr, setText, show } from "./dom.js";
-import { count, latency, money, percent, rate } from "./format.js";
+import { count, latency, money, percent, plural, rate } from "./format.js";
 
 const STATES = {
   ok: "ok",
@@ -48,7 +48,7 @@ export class Models {
       "div",
       { class: "model" },
       el("div", { class: "who" },
-        el("button", { type: "button", class: "text", title: `${key}: show what it found first`, onclick: () => this.picked(key) }, key),
+        el("button", { type: "button", class: "text", title: `${key}: show what it found first`, "aria-label": key, onclick: () => this.picked(key) }, nameOf(key)),
         el("span", { class: "state" })),
       el("div", { class: "share" }, slider, el("output", { for: id }),
         el("button", { type: "button", class: "auto", onclick: () => this.#set(key, null) }, "auto")),
@@ -64,7 +64,10 @@ export class Models {
     const state = row.state ?? "ok";
     const mark = node.querySelector(".state");
     setAttr(mark, "data-state", live ? state : "ok");
-    setText(mark, live && (state !== "ok" || row.detail) ? row.detail || STATES[state] || state : `${count(row.requests ?? 0)} requests, ${money(row.cost_usd ?? 0)}`);
+    const failed = row.failed ? `${row.failed === row.requests ? "all" : count(row.failed)} failed` : "";
+    const parts = [row.key.split(":")[0], plural(row.requests ?? 0, "request"), failed, money(row.cost_usd ?? 0)];
+    const worked = parts.filter(Boolean).map((part) => part.replaceAll(" ", "\u00a0")).join("\u00a0· "); // breaks between them
+    setText(mark, live && (state !== "ok" || row.detail) ? row.detail || STATES[state] || state : worked);
     this.#drawShare(node, row, live);
     this.#meter(node, "minute", row.unique_per_minute, peaks.minute);
     this.#meter(node, "dollar", row.unique_per_dollar, peaks.dollar, row.cost_usd === 0 && row.unique_attributes > 0);
@@ -105,6 +108,9 @@ export class Models {
     }
   }
 }
+
+// The model without its provider: what tells it from the others must not be what is cut off.
+const nameOf = (key) => key.slice(key.indexOf(":") + 1) || key;
 
 function head() {
   const names = ["Model", "Share of requests", "New per minute", "New per dollar", "Found", "Repeats", "Latency"];

@@ -33,7 +33,7 @@ export class Partitions {
     // The topic itself may be written as its own parent.
     const parents = new Set(this.rows.filter((row) => row.parent !== row.id).map((row) => row.parent));
     const ordered = walk(this.rows).filter((row) => !this.#hidden(row));
-    const most = Math.max(...this.rows.filter((row) => !parents.has(row.id)).map((row) => (row.unique_attributes ?? 0) + (row.left ?? 0)), 1);
+    const most = Math.max(...this.rows.map((row) => (row.unique_attributes ?? 0) + (row.left ?? 0)), 1);
     keyed(this.tree, ordered, (row) => row.id, (row) => this.#make(row), (node, row) => this.#drawRow(node, row, parents.has(row.id), most));
   }
 
@@ -76,13 +76,13 @@ export class Partitions {
     setText(fold, this.closed.has(row.id) ? "▸" : "▾");
     setAttr(fold, "aria-expanded", parent ? String(!this.closed.has(row.id)) : null);
     setAttr(fold, "aria-label", parent ? `Parts of ${row.label}` : null);
-    setText(label, (row.depth ?? 0) === 0 ? "The topic as a whole" : row.label || row.id);
+    setText(label, (row.depth ?? 0) === 0 ? "Asked for the whole topic" : row.label || row.id);
     setAttr(label, "title", `${row.label}: ${plural(row.answers ?? 0, "answer")}; show its attributes`);
     node.classList.toggle("done", DONE.has(row.state));
     fill.children[0].style.width = `${Math.min(100, (100 * found) / most)}%`;
     fill.children[1].style.width = `${Math.min(100 - Math.min(100, (100 * found) / most), (100 * left) / most)}%`;
     setText(have, count(found));
-    setText(rest, left ? `≥ ${count(left)} left` : "");
+    setText(rest, left ? `≥ ${count(left)} left` : DONE.has(row.state) ? "done" : "");
     setText(fresh, row.fresh_rate === null || row.fresh_rate === undefined ? "" : `${percent(row.fresh_rate)} new`);
   }
 }

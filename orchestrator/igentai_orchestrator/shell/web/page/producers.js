@@ -8,10 +8,10 @@ export class Producers {
     this.host = byId("producers");
   }
 
-  update(rows, running) {
+  update(rows) {
     const flying = rows.reduce((sum, row) => sum + (row.in_flight ?? 0), 0);
     const alive = rows.filter((row) => row.state !== "dead" && row.state !== "failed").length;
-    setText(byId("producers-hint"), rows.length ? `${plural(alive, "process", "processes")}, ${plural(flying, "request")} in flight` : running ? "Starting…" : "None: nothing runs.");
+    setText(byId("producers-hint"), rows.length ? `${plural(alive, "process", "processes")}, ${plural(flying, "request")} in flight` : "Starting…");
     keyed(this.host, rows, (row) => row.id ?? row.slot, make, draw);
   }
 }

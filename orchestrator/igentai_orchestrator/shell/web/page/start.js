@@ -9,8 +9,9 @@ const NUMBERS = [
 const MOST_OFFERED = 12;
 
 export class Start {
-  constructor({ known, started }) {
+  constructor({ known, busy, started }) {
     this.known = known; // () -> keys of the models that can be asked
+    this.busy = busy; // () -> the topic that runs, null where none does
     this.started = started;
     this.dialog = byId("start");
     this.form = byId("start-form");
@@ -105,7 +106,9 @@ export class Start {
   }
 
   #done(row) {
-    toast(row.status === "queued" ? `“${row.topic}” waits in the queue.` : `“${row.topic}” started.`);
+    // Every topic goes through the queue; it waits there only where another one runs.
+    const running = this.busy();
+    toast(row.status === "queued" && running && running.id !== row.id ? `“${row.topic}” waits in the queue.` : `“${row.topic}” started.`);
     this.started(row);
   }
 }

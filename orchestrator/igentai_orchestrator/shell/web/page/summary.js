@@ -12,7 +12,8 @@ const WORDS = {
 };
 const RATES_EVERY = 1000; // a rate that changes four times a second cannot be read
 
-let ratesAt = 0;
+let ratesAt = -Infinity;
+let ratesLater = 0;
 
 export function drawTitle(row, numbers) {
   const status = row.status ?? numbers.status ?? "unknown";
@@ -36,19 +37,25 @@ export function drawNumbers(numbers, now = performance.now()) {
   const coverage = numbers.coverage ?? {};
   setText(byId("found"), count(numbers.unique_attributes ?? 0));
   setText(byId("found-note"), foundNote(numbers, coverage));
-  setText(byId("exist"), count(coverage.at_least));
+  setText(byId("exist"), count(coverage.at_least || null));
   setText(byId("exist-note"), estimate(coverage, numbers));
   drawMoney(numbers);
-  if (now - ratesAt < RATES_EVERY) return;
+  if (!numbers.requests) return;
+  clearTimeout(ratesLater);
+  const early = numbers.status === "running" ? ratesAt + RATES_EVERY - now : 0;
+  if (early > 0) {
+    ratesLater = setTimeout(() => drawNumbers(numbers), early); // there may be no further numbers
+    return;
+  }
   ratesAt = now;
-  setText(byId("pace"), rate(numbers.unique_per_minute));
-  setText(byId("pace-note"), typeof numbers.repeats_share === "number" ? `${percent(numbers.repeats_share)} of all named were repeats` : "");
+  drawPace(numbers);
   drawForecast(numbers, coverage);
 }
 
 // Another topic is shown: its rates must not wait for the last one's second to pass.
 export function resetRates() {
-  ratesAt = 0;
+  ratesAt = -Infinity;
+  clearTimeout(ratesLater);
 }
 
 function foundNote(numbers, coverage) {
@@ -70,15 +77,38 @@ function estimate(coverage, numbers) {
   return found ? `${left}no estimate: ${coverage.confidence || "too early, or the methods disagree"}` : "";
 }
 
+// What comes in now; the average of the whole run once it has ended.
+function drawPace(numbers) {
+  const whole = numbers.unique_per_minute;
+  const now = numbers.status === "running" ? numbers.recent : null;
+  setText(byId("pace"), rate(now?.unique_per_minute ?? whole));
+  const since = now && numbers.elapsed_s > now.seconds + 1;
+  const span = since ? `in the last ${duration(now.seconds)}, ${rate(whole)} over the whole run` : numbers.unique_attributes ? "over the whole run" : "";
+  const repeats = typeof numbers.repeats_share === "number" ? `${percent(numbers.repeats_share)} of all named were repeats` : "";
+  setText(byId("pace-note"), [span, repeats].filter(Boolean).join("; "));
+}
+
 function drawMoney(numbers) {
   const { cost_usd: spent, budget_usd: budget } = numbers;
   setText(byId("spent"), money(spent ?? 0));
   show(byId("spent-gauge"), Boolean(budget));
   if (budget) {
     byId("spent-gauge").firstElementChild.style.transform = `scaleX(${Math.min(1, (spent ?? 0) / budget)})`;
-    setText(byId("spent-note"), `of ${money(budget)}; ${money(Math.max(0, budget - (spent ?? 0)))} left`);
+    setText(byId("spent-note"), `of ${money(budget)}; ${money(Math.max(0, budget - (spent ?? 0)))} left${lasts(numbers)}`);
   } else setText(byId("spent-note"), spent === 0 ? "nothing so far" : "no budget set");
 }
+
+// How long the budget lasts as things go.
+function lasts({ status, budget }) {
+  const minutes = budget?.forecast?.minutes;
+  return status === "running" && typeof minutes === "number" ? `, for about ${roughly(minutes * 60)} at this pace` : "";
+}
+
+const roughly = (seconds) => {
+  if (seconds < 90) return "a minute";
+  if (seconds < 5400) return `${Math.round(seconds / 60)} min`;
+  return seconds < 172800 ? `${Math.round(seconds / 3600)} h` : `${Math.round(seconds / 86400)} days`;
+};
 
 function drawForecast(numbers, coverage) {
   const next = coverage.forecast_next_usd;
@@ -103,4 +133,6 @@ function forecastRecord(record) {
   return `${plural(record.count, "forecast")} so far, off by ${percent(record.rmse)}${lean}`;
 }
 
-const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+// As people write it: 21,400 for 2.14e+04.
+const plainly = (text) => text.replace(/\d+(\.\d+)?e[+-]\d+/g, (number) => rate(Number(number)));
+const sentence = (said, text = plainly(said)) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");

@@ -14,7 +14,8 @@ export function drawTopics(rows, shown) {
     setAttr(link, "aria-current", row.id === shown ? "page" : null);
     setAttr(link, "data-status", row.status);
     setText(link.children[0], row.topic ?? row.id);
-    setText(link.children[1], row.status === "queued" ? "waiting" : `${plural(row.unique_attributes ?? 0, "attribute")} · ${money(row.cost_usd ?? 0)}`);
+    const ended = row.status === "stopped" || row.status === "interrupted" ? ` · ${row.status}` : "";
+    setText(link.children[1], row.status === "queued" ? "waiting" : `${plural(row.unique_attributes ?? 0, "attribute")} · ${money(row.cost_usd ?? 0)}${ended}`);
     setAttr(link, "title", `${row.status}${row.stop_reason ? `: ${row.stop_reason}` : ""}`);
   });
 }
