@@ -12,8 +12,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
 from igentai.budget import Budget
 from igentai.messages import AttributeBatch, RequestFailed
 from igentai.retry import MAYBE_BILLED
@@ -25,6 +23,7 @@ from igentai_orchestrator.core.coverage import Coverage
 from igentai_orchestrator.core.discovery import Outcome
 from igentai_orchestrator.core.exclusion import ExclusionLists
 from igentai_orchestrator.core.groups import Groups, Merge
+from igentai_orchestrator.core.named import Named, distinct
 from igentai_orchestrator.core.partitions import PartitionTree
 from igentai_orchestrator.core.policies import AnyPolicy, build_policy
 from igentai_orchestrator.core.prompts import Style, style_of
@@ -233,7 +232,7 @@ class Campaign:
     def _learn_answer(self, record: AnswerRecord, key: str, now: float, assignment: AssignmentRecord | None) -> None:
         listed = assignment.listed if assignment else ()
         first, fresh = record.first_number, len(record.fresh)
-        numbers = np.concatenate((np.arange(first, first + fresh), np.asarray(record.repeats, dtype=np.int64)))
+        numbers = _named(record)
         children: tuple[str, ...] = ()
         kept_away = 0.0
         subject, audit = "", (0, 0)
@@ -381,3 +380,10 @@ def _notes(sender: Sender, lines: list[str]) -> list[str]:
     if sender.purpose == "split":
         return lines
     return [sender.subject, str(len(sender.judged)), *lines] if sender.purpose == "verify" else []
+
+
+def _named(record: AnswerRecord) -> Named:
+    """The attributes of an answer."""
+    named = Named(record.first_number, len(record.fresh), record.repeats)
+    # A ledger that contradicts itself is read all the same.
+    return distinct([*named]) if max(named.others, default=0) >= named.first else named

@@ -8,12 +8,13 @@ falls by itself when others find the same.
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from igentai_orchestrator.core.sightings import Numbers, distinct
+from igentai_orchestrator.core.named import Named, distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -40,10 +41,11 @@ class NoveltyTable:
         self._drawn = np.zeros((models, 16))
         self._single = np.zeros((models, 16))
         self._answers = np.zeros((models, 16))
+        # The sums of singletons, kept beside the cells: they are whole numbers, so nothing is lost on the way.
+        self._single_of_model = np.zeros(models)
+        self._single_of_partition = np.zeros(16)
         self._model_factor = np.ones(models)
-        self._owner = np.full(
-            1024, _UNSEEN, np.int64
-        )  # by attribute number: cell of its only sighting, _SHARED or _UNSEEN
+        self._owner = array("i", [_UNSEEN])  # by attribute: cell of its only sighting, _SHARED or _UNSEEN
 
     @property
     def drawn(self) -> Floats:
@@ -62,28 +64,21 @@ class NoveltyTable:
             self._drawn = _doubled(self._drawn)
             self._single = _doubled(self._single)
             self._answers = _doubled(self._answers)
+            self._single_of_partition = _doubled(self._single_of_partition)
         self.columns += 1
         return self.columns - 1
 
-    def record(self, row: int, column: int, numbers: Iterable[int] | Numbers, *, empty: float) -> int:
+    def record(self, row: int, column: int, numbers: Iterable[int] | Named, *, empty: float) -> int:
         """Take in one answer; returns how many of its attributes were never sighted before.
 
         An answer without attributes counts as `empty` draws that were all known: a model that has nothing to say of a
         partition is one that has nothing fresh.
         """
-        named, models = distinct(numbers), len(self._model_factor)
-        fresh = 0
-        if len(named):
-            self._reach(int(named.max()))
-            owners = self._owner[named]
-            unseen, single = named[owners == _UNSEEN], owners >= 0
-            fresh = len(unseen)
-            self._owner[unseen] = column * models + row
-            lost = owners[single]
-            np.subtract.at(self._single, (lost % models, lost // models), 1.0)
-            self._owner[named[single]] = _SHARED
+        named = distinct(numbers)
+        fresh = self._own(named, column * len(self._model_factor) + row)
         self.distinct += fresh
-        self._single[row, column] += fresh
+        if fresh:
+            self._add_single(row, column, fresh)
         self._drawn[row, column] += len(named) or empty
         self._answers[row, column] += 1.0
         return fresh
@@ -91,7 +86,7 @@ class NoveltyTable:
     def sweep(self, fresh_prior: Floats) -> None:
         """One round of the multiplicative fit (iterative proportional fitting of U by D · model · partition)."""
         partition = self._partition_factor(fresh_prior)
-        self._model_factor = (KAPPA_MODEL + self.single.sum(axis=1)) / (KAPPA_MODEL + self.drawn @ partition)
+        self._model_factor = (KAPPA_MODEL + self._single_of_model) / (KAPPA_MODEL + self.drawn.dot(partition))
 
     def law(self, fresh_prior: Floats) -> tuple[Floats, Floats]:
         """(expected share of fresh attributes, strength in draws) of every arm, before ageing and calibration.
@@ -105,22 +100,48 @@ class NoveltyTable:
     def cell(self, row: int, column: int, fresh_prior: float) -> float:
         """`law` for one arm alone."""
         drawn = self._drawn[:, column]
-        partition = (KAPPA_PARTITION * fresh_prior + self._single[:, column].sum()) / (
-            KAPPA_PARTITION + float(self._model_factor @ drawn)
-        )
-        expected = min(float(self._model_factor[row]) * float(partition), 1.0)
-        return (KAPPA * expected + float(self._single[row, column])) / (KAPPA + float(drawn[row]))
+        single = self._single_of_partition.item(column)
+        partition = (KAPPA_PARTITION * fresh_prior + single) / (KAPPA_PARTITION + float(self._model_factor.dot(drawn)))
+        expected = min(self._model_factor.item(row) * partition, 1.0)
+        return (KAPPA * expected + self._single.item(row, column)) / (KAPPA + drawn.item(row))
+
+    def answers_of(self, row: int, column: int) -> float:
+        """Answers of one arm."""
+        return self._answers.item(row, column)
 
     def _partition_factor(self, fresh_prior: Floats) -> Floats:
-        exposed = self._model_factor @ self.drawn
-        return np.asarray((KAPPA_PARTITION * fresh_prior + self.single.sum(axis=0)) / (KAPPA_PARTITION + exposed))
+        exposed = self._model_factor.dot(self.drawn)
+        single = self._single_of_partition[: self.columns]
+        return np.asarray((KAPPA_PARTITION * fresh_prior + single) / (KAPPA_PARTITION + exposed))
 
-    def _reach(self, number: int) -> None:
-        short = number + 1 - len(self._owner)
-        if short > 0:
-            more = np.full(max(short, len(self._owner)), _UNSEEN, np.int64)
-            self._owner = np.concatenate((self._owner, more))
+    def _own(self, named: Named, cell: int) -> int:
+        """Note who sighted these; how many nobody had before."""
+        owner, fresh, others = self._owner, 0, iter(named)
+        if named.first >= len(owner):
+            owner.extend(array("i", [_UNSEEN]) * (named.first - len(owner)))
+            owner.extend(array("i", [cell]) * named.fresh)
+            fresh, others = named.fresh, iter(named.others)
+        elif (short := named.highest + 1 - len(owner)) > 0:
+            owner.extend(array("i", [_UNSEEN]) * short)
+        lost: dict[int, int] = {}
+        for number in others:
+            before = owner[number]
+            if before >= 0:
+                owner[number] = _SHARED
+                lost[before] = lost.get(before, 0) + 1
+            elif before == _UNSEEN:
+                owner[number] = cell
+                fresh += 1
+        for place, count in lost.items():
+            column, row = divmod(place, len(self._model_factor))
+            self._add_single(row, column, -count)
+        return fresh
+
+    def _add_single(self, row: int, column: int, count: int) -> None:
+        self._single[row, column] += count
+        self._single_of_model[row] += count
+        self._single_of_partition[column] += count
 
 
 def _doubled(cells: Floats) -> Floats:
-    return np.concatenate([cells, np.zeros_like(cells)], axis=1)
+    return np.concatenate([cells, np.zeros_like(cells)], axis=-1)
