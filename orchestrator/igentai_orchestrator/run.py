@@ -42,7 +42,7 @@ from igentai_orchestrator.core.desk import Desk, Phase
 from igentai_orchestrator.core.topic import TopicSpec
 from igentai_orchestrator.doorplate import TOKEN, Doorplate
 from igentai_orchestrator.settings import KNOWN, Settings, read_secret, service_environment
-from igentai_orchestrator.shell import clock
+from igentai_orchestrator.shell import clock, garbage
 from igentai_orchestrator.shell.archive import Archive, OpenedTopic, spent_lately
 from igentai_orchestrator.shell.listener import Listener
 from igentai_orchestrator.shell.notify import Notify
@@ -460,7 +460,10 @@ class Daemon:
         self.latest = 0
         for repair in opened.repairs:
             self.log.warning("archive.repaired", topic=entry.spec.topic, what=repair)
-        self.dispatch(facts.TopicOpened(entry.spec, opened.ledger, str(opened.spool), opened.history, opened.elapsed_s))
+        with garbage.held_off():
+            self.dispatch(
+                facts.TopicOpened(entry.spec, opened.ledger, str(opened.spool), opened.history, opened.elapsed_s)
+            )
         campaign = self.desk.books.campaign
         self.latest = len(campaign.admission) if campaign else 0
         for run_id in left_over(opened.spool):
@@ -481,6 +484,7 @@ class Daemon:
         self.log.info("topic.closed", topic=self.spec.topic, status=close.status, reason=close.reason)
         self.spec = self.opened = None
         self.dispatch(facts.TopicClosed())
+        garbage.taken_back()
         self.tell_watchers()
 
     async def _start_embedded(self, spec: TopicSpec) -> None:

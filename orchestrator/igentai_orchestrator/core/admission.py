@@ -6,10 +6,14 @@ is this class: it is asked for whole answers, never for single attributes.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from igentai.text import keys
+
+_exhaust: Final = deque[int](maxlen=0).extend  # runs an iterator to its end without a loop in Python
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,5 @@ class Admission:
         A key that is there already (keys were made otherwise when it was written) still uses up its number: the
         ledger's numbering is never changed.
         """
-        claim = self._numbers.setdefault
-        for number, key in enumerate(keys(list(fresh)), self._latest + 1):
-            claim(key, number)
-        self._latest += len(fresh)
+        first, self._latest = self._latest + 1, self._latest + len(fresh)
+        _exhaust(map(self._numbers.setdefault, keys(fresh), range(first, self._latest + 1)))

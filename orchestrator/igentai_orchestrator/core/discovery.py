@@ -8,7 +8,7 @@ rebuilt, and replayed against another policy, from its ledger alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
@@ -34,8 +34,7 @@ class Ask:
     subject: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One finished request, as the ledger holds it.
 
     `numbers` are the attributes named, by number, fresh ones included (`Named` holds each once); `fresh` says how many

@@ -203,7 +203,7 @@ class Expectations:
         return raw * (asked / (asked + 1.0)) ** self._ageing.exponent_at(depth) if asked >= 1.0 else raw
 
     def _flying(self, in_flight: Mapping[Arm, int]) -> Floats:
-        flying = np.zeros(self._table.columns)
+        flying = np.zeros(len(self.nodes))
         for (_, node), count in in_flight.items():
             column = self._column.get(node)
             if column is not None:

@@ -36,37 +36,21 @@ class NoveltyTable:
     """
 
     def __init__(self, models: int) -> None:
-        self.columns = 0
         self.distinct = 0
-        self._drawn = np.zeros((models, 16))
-        self._single = np.zeros((models, 16))
-        self._answers = np.zeros((models, 16))
+        self.drawn: Floats = np.zeros((models, 0))
+        self.single: Floats = np.zeros((models, 0))
+        self.answers: Floats = np.zeros((models, 0))
         # The sums of singletons, kept beside the cells: they are whole numbers, so nothing is lost on the way.
-        self._single_of_model = np.zeros(models)
-        self._single_of_partition = np.zeros(16)
-        self._model_factor = np.ones(models)
+        self._single_of_model: Floats = np.zeros(models)
+        self._single_of_partition: Floats = np.zeros(0)
+        self._model_factor: Floats = np.ones(models)
         self._owner = array("i", [_UNSEEN])  # by attribute: cell of its only sighting, _SHARED or _UNSEEN
 
-    @property
-    def drawn(self) -> Floats:
-        return self._drawn[:, : self.columns]
-
-    @property
-    def single(self) -> Floats:
-        return self._single[:, : self.columns]
-
-    @property
-    def answers(self) -> Floats:
-        return self._answers[:, : self.columns]
-
     def add_column(self) -> int:
-        if self.columns == self._drawn.shape[1]:
-            self._drawn = _doubled(self._drawn)
-            self._single = _doubled(self._single)
-            self._answers = _doubled(self._answers)
-            self._single_of_partition = _doubled(self._single_of_partition)
-        self.columns += 1
-        return self.columns - 1
+        """The number of a new column."""
+        self.drawn, self.single, self.answers = map(_widened, (self.drawn, self.single, self.answers))
+        self._single_of_partition = _widened(self._single_of_partition)
+        return len(self._single_of_partition) - 1
 
     def record(self, row: int, column: int, numbers: Iterable[int] | Named, *, empty: float) -> int:
         """Take in one answer; returns how many of its attributes were never sighted before.
@@ -79,8 +63,8 @@ class NoveltyTable:
         self.distinct += fresh
         if fresh:
             self._add_single(row, column, fresh)
-        self._drawn[row, column] += len(named) or empty
-        self._answers[row, column] += 1.0
+        self.drawn[row, column] += len(named) or empty
+        self.answers[row, column] += 1.0
         return fresh
 
     def sweep(self, fresh_prior: Floats) -> None:
@@ -99,20 +83,19 @@ class NoveltyTable:
 
     def cell(self, row: int, column: int, fresh_prior: float) -> float:
         """`law` for one arm alone."""
-        drawn = self._drawn[:, column]
+        drawn = self.drawn[:, column]
         single = self._single_of_partition.item(column)
         partition = (KAPPA_PARTITION * fresh_prior + single) / (KAPPA_PARTITION + float(self._model_factor.dot(drawn)))
         expected = min(self._model_factor.item(row) * partition, 1.0)
-        return (KAPPA * expected + self._single.item(row, column)) / (KAPPA + drawn.item(row))
+        return (KAPPA * expected + self.single.item(row, column)) / (KAPPA + drawn.item(row))
 
     def answers_of(self, row: int, column: int) -> float:
         """Answers of one arm."""
-        return self._answers.item(row, column)
+        return self.answers.item(row, column)
 
     def _partition_factor(self, fresh_prior: Floats) -> Floats:
         exposed = self._model_factor.dot(self.drawn)
-        single = self._single_of_partition[: self.columns]
-        return np.asarray((KAPPA_PARTITION * fresh_prior + single) / (KAPPA_PARTITION + exposed))
+        return np.asarray((KAPPA_PARTITION * fresh_prior + self._single_of_partition) / (KAPPA_PARTITION + exposed))
 
     def _own(self, named: Named, cell: int) -> int:
         """Note who sighted these; how many nobody had before."""
@@ -138,10 +121,10 @@ class NoveltyTable:
         return fresh
 
     def _add_single(self, row: int, column: int, count: int) -> None:
-        self._single[row, column] += count
+        self.single[row, column] += count
         self._single_of_model[row] += count
         self._single_of_partition[column] += count
 
 
-def _doubled(cells: Floats) -> Floats:
-    return np.concatenate([cells, np.zeros_like(cells)], axis=-1)
+def _widened(cells: Floats) -> Floats:
+    return np.concatenate((cells, np.zeros((*cells.shape[:-1], 1))), axis=-1)

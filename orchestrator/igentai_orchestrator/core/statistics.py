@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from igentai_orchestrator.core.overlap import Overlap
 from igentai_orchestrator.core.series import Point, Series
@@ -22,8 +22,7 @@ MOST_KEYS: Final = 4096  # producers, partitions: what comes after is counted to
 OTHERS: Final = "(others)"
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """An answer. `model` is `provider:model`; fresh attributes are numbered from `first_number` without gaps.
 
     `repeats` are the numbers of the attributes named again; `candidates` counts all that was named.
