@@ -76,7 +76,7 @@ def unclean(texts: Sequence[str]) -> list[int]:
     if (
         joined.isascii()
         and joined.count("\n") == len(texts) - 1
-        and _is_tight(joined.replace("\n", " "))
+        and is_tight(joined.replace("\n", " "))
         and (len(joined) <= LINE_BYTES or max(map(len, texts)) <= LINE_BYTES)
     ):
         return []
@@ -88,7 +88,7 @@ def is_clean(texts: Sequence[str]) -> bool:
     return not unclean(texts)
 
 
-def _is_tight(flat: str) -> bool:
+def is_tight(flat: str) -> bool:
     """Whether texts joined by spaces are printable, none of them is empty, and none has a space too many.
 
     One search finds them all: a space too many at an end, or an empty text, is two spaces in a row here.

@@ -15,7 +15,7 @@ from typing import Any, Final
 from igentai.budget import Budget
 from igentai.messages import AttributeBatch, RequestFailed
 from igentai.retry import MAYBE_BILLED
-from igentai.text import is_clean
+from igentai.text import is_clean, keys_of_clean
 from igentai_orchestrator.core import prompts, purse
 from igentai_orchestrator.core.admission import Admission
 from igentai_orchestrator.core.clusters import cluster_labels
@@ -122,9 +122,10 @@ class Campaign:
         """
         listing = sender.purpose in ("list", "probe")
         lines = batch.attributes
-        if not is_clean(lines):
+        keys = keys_of_clean(lines)
+        if keys is None and not is_clean(lines):
             lines = [line for line in lines if is_clean([line])]
-        admitted = self.admission.admit(lines if listing else [])
+        admitted = self.admission.admit(lines, keys) if listing else self.admission.admit([])
         repeats = list(dict.fromkeys([*admitted.repeats, *known])) if known else admitted.repeats
         meta = batch.metadata
         return AnswerRecord(

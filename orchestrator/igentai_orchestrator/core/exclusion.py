@@ -96,11 +96,10 @@ class _Partition:
         """The attributes of an answer, before which there were `known`."""
         hits, by_hits = self.hits, self._by_hits
         elsewhere = known - len(hits) - sum(number not in hits for number in listed)
-        strays, others = 0, iter(named)
-        if named.first > known:
+        strays = 0
+        if runs := named.first > known:
             hits.update(dict.fromkeys(named.run, 1))
-            others = iter(named.others)
-        for number in others:
+        for number in named.others if runs else named:
             before = hits.get(number)
             if before is None:
                 hits[number] = 1
@@ -200,7 +199,10 @@ class ExclusionLists:
         return {partition: share for partition, (_, share) in self._kept_away.items()}
 
     def _of(self, partition: str) -> _Partition:
-        return self._partitions.setdefault(partition, _Partition(self._strays[partition == ROOT]))
+        found = self._partitions.get(partition)
+        if found is None:
+            found = self._partitions[partition] = _Partition(self._strays[partition == ROOT])
+        return found
 
     def _note(self, named: Named) -> None:
         """Remember what was named at all: as a rule everything up to the highest number."""

@@ -44,6 +44,8 @@ class NoveltyTable:
         self._single_of_model: Floats = np.zeros(models)
         self._single_of_partition: Floats = np.zeros(0)
         self._model_factor: Floats = np.ones(models)
+        self._prior: Floats = np.zeros(0)  # the last one, and how much it counts for
+        self._prior_draws: Floats = np.zeros(0)
         self._owner = array("i", [_UNSEEN])  # by attribute: cell of its only sighting, _SHARED or _UNSEEN
 
     def add_column(self) -> int:
@@ -94,21 +96,29 @@ class NoveltyTable:
         return self.answers.item(row, column)
 
     def _partition_factor(self, fresh_prior: Floats) -> Floats:
-        exposed = self._model_factor.dot(self.drawn)
-        return np.asarray((KAPPA_PARTITION * fresh_prior + self._single_of_partition) / (KAPPA_PARTITION + exposed))
+        if fresh_prior is not self._prior:  # the same one for many answers
+            self._prior, self._prior_draws = fresh_prior, KAPPA_PARTITION * fresh_prior
+        exposed: Floats = self._model_factor.dot(self.drawn)
+        exposed += KAPPA_PARTITION
+        found: Floats = self._prior_draws + self._single_of_partition
+        found /= exposed
+        return found
 
     def _own(self, named: Named, cell: int) -> int:
         """Note who sighted these; how many nobody had before."""
-        owner, fresh, others = self._owner, 0, iter(named)
+        owner, fresh, others = self._owner, 0, named.others
         if named.first >= len(owner):
             owner.extend(array("i", [_UNSEEN]) * (named.first - len(owner)))
             owner.extend(array("i", [cell]) * named.fresh)
-            fresh, others = named.fresh, iter(named.others)
-        elif (short := named.highest + 1 - len(owner)) > 0:
-            owner.extend(array("i", [_UNSEEN]) * short)
+            fresh = named.fresh
+        else:
+            others = array("q", named)
+            owner.extend(array("i", [_UNSEEN]) * (named.highest + 1 - len(owner)))
+        owners = list(map(owner.__getitem__, others))
+        if owners.count(_SHARED) == len(owners):
+            return fresh
         lost: dict[int, int] = {}
-        for number in others:
-            before = owner[number]
+        for number, before in zip(others, owners, strict=True):
             if before >= 0:
                 owner[number] = _SHARED
                 lost[before] = lost.get(before, 0) + 1

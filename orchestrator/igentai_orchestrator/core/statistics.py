@@ -97,7 +97,8 @@ class Statistics:
             _tally(self._producers, answer.producer),
             _tally(self._partitions, answer.partition),
         ):
-            tally.enter(number)
+            if number != tally.slice:
+                tally.enter(number)
             tally.ok += 1
             tally.candidates += candidates
             tally.fresh += fresh
@@ -106,7 +107,8 @@ class Statistics:
             tally.cost += cost
             tally.latencies.append(answer.latency_ms)
         self._overlap.record(answer.model, answer.first_number, fresh, answer.repeats)
-        self._series.record(self._point(elapsed))
+        if self._series.wants(elapsed):
+            self._series.record(self._point(elapsed))
 
     def record_failure(self, now: float, failure: Failed) -> None:
         """Take in a request that came to nothing."""
