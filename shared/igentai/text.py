@@ -11,7 +11,7 @@ import unicodedata
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from igentai.lines import LINE_BYTES, is_clean, is_tight, legal_line, unclean
+from igentai.lines import LINE_BYTES, are_short, is_clean, is_tight, legal_line, unclean
 from igentai.trimming import says_nothing, trimmed_once
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def keys_of_clean(texts: Sequence[str]) -> list[str] | None:
     joined = "\n".join(texts)
     if not joined.isascii() or joined.count("\n") != len(texts) - 1:
         return None
-    if not is_tight(joined.replace("\n", " ")) or (len(joined) > LINE_BYTES and max(map(len, texts)) > LINE_BYTES):
+    if not is_tight(joined.replace("\n", " ")) or not are_short(joined, texts):
         return None
     folded = joined.lower().replace("-", " ")
     unfinished = "`" in folded or any(

@@ -23,7 +23,7 @@ from igentai_orchestrator.core.coverage import Coverage
 from igentai_orchestrator.core.discovery import Outcome
 from igentai_orchestrator.core.exclusion import ExclusionLists
 from igentai_orchestrator.core.groups import Groups, Merge
-from igentai_orchestrator.core.named import Named, distinct
+from igentai_orchestrator.core.named import Named
 from igentai_orchestrator.core.partitions import PartitionTree
 from igentai_orchestrator.core.policies import AnyPolicy, build_policy
 from igentai_orchestrator.core.prompts import Style, style_of
@@ -233,7 +233,7 @@ class Campaign:
     def _learn_answer(self, record: AnswerRecord, key: str, now: float, assignment: AssignmentRecord | None) -> None:
         listed = assignment.listed if assignment else ()
         first, fresh = record.first_number, len(record.fresh)
-        numbers = _named(record)
+        numbers = Named(first, fresh, record.repeats)
         children: tuple[str, ...] = ()
         kept_away = 0.0
         subject, audit = "", (0, 0)
@@ -381,10 +381,3 @@ def _notes(sender: Sender, lines: list[str]) -> list[str]:
     if sender.purpose == "split":
         return lines
     return [sender.subject, str(len(sender.judged)), *lines] if sender.purpose == "verify" else []
-
-
-def _named(record: AnswerRecord) -> Named:
-    """The attributes of an answer."""
-    named = Named(record.first_number, len(record.fresh), record.repeats)
-    # A ledger that contradicts itself is read all the same.
-    return distinct([*named]) if max(named.others, default=0) >= named.first else named

@@ -114,7 +114,11 @@ class NoveltyTable:
         else:
             others = array("q", named)
             owner.extend(array("i", [_UNSEEN]) * (named.highest + 1 - len(owner)))
-        owners = list(map(owner.__getitem__, others))
+        try:
+            owners = list(map(owner.__getitem__, others))
+        except IndexError:  # a ledger that names what comes later: it is read all the same
+            owner.extend(array("i", [_UNSEEN]) * (max(others) + 1 - len(owner)))
+            owners = list(map(owner.__getitem__, others))
         if owners.count(_SHARED) == len(owners):
             return fresh
         lost: dict[int, int] = {}
