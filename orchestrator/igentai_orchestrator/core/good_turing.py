@@ -9,6 +9,7 @@ falls by itself when others find the same.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
@@ -121,17 +122,16 @@ class NoveltyTable:
             owners = list(map(owner.__getitem__, others))
         if owners.count(_SHARED) == len(owners):
             return fresh
-        lost: dict[int, int] = {}
         for number, before in zip(others, owners, strict=True):
             if before >= 0:
                 owner[number] = _SHARED
-                lost[before] = lost.get(before, 0) + 1
             elif before == _UNSEEN:
                 owner[number] = cell
                 fresh += 1
-        for place, count in lost.items():
-            column, row = divmod(place, len(self._model_factor))
-            self._add_single(row, column, -count)
+        for place, count in Counter(owners).items():
+            if place >= 0:
+                column, row = divmod(place, len(self._model_factor))
+                self._add_single(row, column, -count)
         return fresh
 
     def _add_single(self, row: int, column: int, count: int) -> None:
