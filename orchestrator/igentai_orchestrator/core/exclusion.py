@@ -9,6 +9,7 @@ costs 12 % instead).
 from __future__ import annotations
 
 import heapq
+from array import array
 from collections import defaultdict
 from dataclasses import dataclass
 from itertools import chain
@@ -79,11 +80,15 @@ class _Partition:
     all that were ever found.
     """
 
-    def __init__(self, strays: _Strays) -> None:
+    def __init__(self, place: int, home: array[int], strays: _Strays) -> None:
         self.answers = 0
         self.listed: dict[int, int] = {}
         self.strays = strays
-        self.hits: dict[int, int] = {}  # how many answers named each attribute
+        self._place = place
+        self._home = home  # of all partitions: by attribute, the one where it was new
+        self._runs: list[range] = []  # what was new here
+        self._distinct = 0
+        self._hits: dict[int, int] = {}  # how many answers named it, where not one to which it was new
         self._by_hits: defaultdict[int, set[int]] = defaultdict(set)  # two or more
 
     def put_down(self, listed: frozenset[int]) -> None:
@@ -94,40 +99,61 @@ class _Partition:
 
     def count(self, named: Named, listed: frozenset[int], known: int) -> None:
         """The attributes of an answer, before which there were `known`."""
-        hits, by_hits = self.hits, self._by_hits
-        elsewhere = known - len(hits) - sum(number not in hits for number in listed)
+        hits, by_hits, home, place = self._hits, self._by_hits, self._home, self._place
+        elsewhere = known - self._distinct - sum(not self.hits(number) for number in listed)
         strays = 0
         if runs := named.first > known:
-            hits.update(dict.fromkeys(named.run, 1))
+            self._enter(named)
         for number in named.others if runs else named:
-            before = hits.get(number)
-            if before is None:
-                hits[number] = 1
+            before = hits.get(number) or (number < len(home) and home[number] == place)
+            hits[number] = before + 1
+            if not before:
+                self._distinct += 1
                 strays += number <= known and number not in listed
                 continue
-            hits[number] = before + 1
             if before > 1:
                 by_hits[before].discard(number)
             by_hits[before + 1].add(number)
         self.strays.learn(strays, max(elsewhere, 0))
 
+    def hits(self, number: int) -> int:
+        """How many answers named it."""
+        home = self._home
+        return self._hits.get(number) or (number < len(home) and home[number] == self._place)
+
     def chances(self, numbers: Iterable[int]) -> list[float]:
         """The chance of each that an answer names it if its prompt does not list it."""
-        hits, listed = self.hits.get, self.listed.get
+        hits, listed = self.hits, self.listed.get
         stray, answers = self.strays.chance, self.answers + 1.0
         return [(hits(number) or stray) / (answers - listed(number, 0)) for number in numbers]
 
     def likely(self, theta: float) -> Iterator[tuple[float, int]]:
         """(chance to be named again, number) of those with a chance of `theta` or more."""
-        hits = self.hits
         least = theta * (self.answers + 1.0)  # for one that was never listed
-        rarely = {n for n in self.listed if 0 < hits.get(n, 0) < least}
+        rarely = {n for n in self.listed if 0 < self.hits(n) < least}
         often = [those for count, those in self._by_hits.items() if count >= least]
-        once = (n for n, count in hits.items() if count == 1) if least <= 1.0 else ()
-        for number in chain(rarely, *often, once):
-            chance = hits[number] / (self.answers - self.listed.get(number, 0) + 1.0)
+        for number in chain(rarely, *often, self._once() if least <= 1.0 else ()):
+            chance = self.hits(number) / (self.answers - self.listed.get(number, 0) + 1.0)
             if chance >= theta:
                 yield chance, number
+
+    def _once(self) -> Iterator[int]:
+        """What one answer named."""
+        hits = self._hits
+        yield from (n for run in self._runs for n in run if n not in hits)
+        yield from (n for n, count in hits.items() if count == 1)
+
+    def _enter(self, named: Named) -> None:
+        """Give a home to what nobody had named before."""
+        home, run = self._home, named.run
+        if not run:
+            return
+        home.extend(array("i", [-1]) * (run.start - len(home)))
+        home.extend(array("i", [self._place]) * len(run))
+        self._distinct += len(run)
+        if self._runs and self._runs[-1].stop == run.start:
+            run = range(self._runs.pop().start, run.stop)
+        self._runs.append(run)
 
 
 class ExclusionLists:
@@ -138,6 +164,7 @@ class ExclusionLists:
 
     def __init__(self) -> None:
         self._partitions: dict[str, _Partition] = {}
+        self._home = array("i")
         self._strays = (_Strays(), _Strays())  # in answers about slices, in answers about the whole topic
         self._put_down: list[_Answer] = []
         self._all: set[int] | None = None  # what was named; None for everything up to the highest number
@@ -201,7 +228,9 @@ class ExclusionLists:
     def _of(self, partition: str) -> _Partition:
         found = self._partitions.get(partition)
         if found is None:
-            found = self._partitions[partition] = _Partition(self._strays[partition == ROOT])
+            found = self._partitions[partition] = _Partition(
+                len(self._partitions), self._home, self._strays[partition == ROOT]
+            )
         return found
 
     def _note(self, named: Named) -> None:
@@ -233,6 +262,6 @@ class ExclusionLists:
         if known.strays.chance < theta:
             return []
         everything = range(1, self._known + 1) if self._all is None else self._all
-        elsewhere = [number for number in everything if number not in known.hits]
+        elsewhere = [number for number in everything if not known.hits(number)]
         chances = zip(known.chances(elsewhere), elsewhere, strict=True)
         return [(-chance, number) for chance, number in chances if chance >= theta]
