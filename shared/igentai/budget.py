@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from functools import lru_cache
 from typing import Final
 
 from igentai.errors import BudgetReached
@@ -20,6 +21,7 @@ PICO: Final = 10**12
 HOUR_S: Final = 3600.0
 
 
+@lru_cache(maxsize=4096)  # reservations, and the costs of answers of one length, come again and again
 def _pico(usd: float, what: str, rounding: str = ROUND_CEILING) -> int:
     """`usd` as a person would write it, so that ten times 0.1 fit into 1.0."""
     if not (math.isfinite(usd) and usd >= 0):

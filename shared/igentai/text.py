@@ -11,13 +11,13 @@ import unicodedata
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Final
 
-from igentai.lines import LINE_BYTES, is_clean, legal_line, unclean
+from igentai.lines import LINE_BYTES, are_short, is_clean, is_tight, legal_line, unclean
 from igentai.trimming import says_nothing, trimmed_once
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["LINE_BYTES", "clean", "is_clean", "key", "key64", "keys", "unclean"]
+__all__ = ["LINE_BYTES", "clean", "is_clean", "key", "key64", "keys", "keys_of_clean", "unclean"]
 
 _LAYERS: Final = 32  # of markers and quotes around a name; a text with more is an attack, not a name
 _RAW_CHARACTERS: Final = 4 * LINE_BYTES
@@ -107,6 +107,22 @@ def keys(texts: Sequence[str]) -> list[str]:
     if _is_tight(folded):
         return found
     return [k if _is_finished(k) else key(text) for k, text in zip(found, texts, strict=True)]
+
+
+def keys_of_clean(texts: Sequence[str]) -> list[str] | None:
+    """`keys(texts)` where `is_clean(texts)` shows at a glance: printable ASCII, as most answers are. None where not."""
+    joined = "\n".join(texts)
+    if not joined.isascii() or joined.count("\n") != len(texts) - 1:
+        return None
+    if not is_tight(joined.replace("\n", " ")) or not are_short(joined, texts):
+        return None
+    folded = joined.lower().replace("-", " ")
+    unfinished = "`" in folded or any(
+        stop in folded and (f"{stop}\n" in folded or folded.endswith(stop)) for stop in ".!?"
+    )
+    if unfinished or ("-" in joined and not is_tight(folded.replace("\n", " "))):
+        return keys(texts)
+    return folded.split("\n")
 
 
 def _is_tight(batch: bytes) -> bool:

@@ -152,6 +152,7 @@ def singular(word: str) -> str:
     return word[:-1]
 
 
+@lru_cache(maxsize=1 << 15)  # names are made of few words
 def reduced(word: str) -> str:
     """What a word, its plural and its slips of the finger have in common."""
     base = singular(word)

@@ -53,8 +53,11 @@ def batches(attributes: Sequence[str], size: int) -> list[list[str]]:
     return [batch for batch in cut if batch]
 
 
-async def connection(address: str, secret: bytes, mine: list[list[str]]) -> None:
-    """One producer: proves itself, sends its answers within its credit, waits for the last Ack."""
+async def connection(address: str, secret: bytes, mine: list[list[str]], place: int) -> None:
+    """One producer: proves itself, sends its answers within its credit, waits for the last Ack.
+
+    No two answers are to one assignment: a policy learns from each assignment once.
+    """
     host, _, port = address.rpartition(":")
     reader, writer = await asyncio.open_connection(host, int(port))
     deframer = Deframer()
@@ -77,7 +80,7 @@ async def connection(address: str, secret: bytes, mine: list[list[str]]) -> None
     frames = [
         frame(
             AttributeBatch(
-                start.ledger, run_id, "bench", seq, 10**9 + seq, items, "simulated", "bench",
+                start.ledger, run_id, "bench", seq, 10**9 * (1 + place) + seq, items, "simulated", "bench",
                 AnswerMetadata("0" * 16, len(items), 900, 200, 900, 0, True, None, "stop"),
             )
         )
@@ -101,7 +104,7 @@ async def connection(address: str, secret: bytes, mine: list[list[str]]) -> None
 async def send_all(address: str, secret: bytes, answers: list[list[str]]) -> None:
     async with asyncio.TaskGroup() as group:
         for n in range(CONNECTIONS):
-            group.create_task(connection(address, secret, answers[n::CONNECTIONS]))
+            group.create_task(connection(address, secret, answers[n::CONNECTIONS], n))
 
 
 def orchestrator(outputs: Path, policy: str) -> None:

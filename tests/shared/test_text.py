@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from igentai.text import LINE_BYTES, clean, is_clean, key, key64, keys, unclean
+from igentai.text import LINE_BYTES, clean, is_clean, key, key64, keys, keys_of_clean, unclean
 
 # Printable ASCII, the characters rules are about, and everything else Unicode has, lone surrogates included.
 TRICKY = st.sampled_from(
@@ -218,6 +218,18 @@ def test_keys_at_once_are_the_single_keys(texts: list[str]) -> None:
 @given(st.lists(ASCII, max_size=30))
 def test_keys_at_once_are_the_single_keys_of_ascii(texts: list[str]) -> None:
     assert keys(texts) == [key(text) for text in texts]
+
+
+NAMES = st.sampled_from(
+    ["Paris", "Rock-n-Roll", "Rock - Roll", "-5", "Yahoo!", "U.S.", "Qu`ran", "", " x", "a\nb", "é"]
+)
+
+
+@given(st.one_of(st.lists(st.one_of(ASCII, NAMES), max_size=6), st.lists(HOSTILE, max_size=4)))
+def test_keys_of_clean_lines_are_given_for_clean_lines_alone(texts: list[str]) -> None:
+    found = keys_of_clean(texts)
+    assert found is None or (is_clean(texts) and found == [key(text) for text in texts])
+    assert found is not None or not texts or not is_clean(texts) or not "".join(texts).isascii()
 
 
 @given(st.lists(st.one_of(HOSTILE, st.sampled_from(["Paris", "São Paulo"])), max_size=10))

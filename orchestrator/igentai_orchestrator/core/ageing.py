@@ -26,33 +26,37 @@ class FreshYield:
     """What the first answer about a partition brings, by depth."""
 
     def __init__(self) -> None:
-        self._sum = np.full(DEPTHS, FRESH_STRENGTH * FRESH_PRIOR)
-        self._squares = np.full(DEPTHS, FRESH_STRENGTH * FRESH_PRIOR**2)
-        self._count = np.full(DEPTHS, FRESH_STRENGTH)
+        self._sum = [FRESH_STRENGTH * FRESH_PRIOR] * DEPTHS
+        self._squares = [FRESH_STRENGTH * FRESH_PRIOR**2] * DEPTHS
+        self._count = [FRESH_STRENGTH] * DEPTHS
+        self._hopeful: Floats | None = None  # worked out at most once an answer that changes it
 
     def learn(self, depth: int, share: float) -> None:
         self._sum[depth] = _FORGET * self._sum[depth] + share
         self._squares[depth] = _FORGET * self._squares[depth] + share * share
         self._count[depth] = _FORGET * self._count[depth] + 1.0
+        self._hopeful = None
 
     @property
     def mean(self) -> Floats:
-        return np.asarray(self._sum / self._count)
+        return np.asarray(np.array(self._sum) / np.array(self._count))
 
     @property
     def hopeful(self) -> Floats:
         """Mean plus one standard deviation: an unasked partition is tried once rather than written off."""
-        mean = self.mean
-        spread = np.sqrt(np.maximum(self._squares / self._count - mean * mean, 0.0))
-        return np.asarray(np.minimum(mean + spread, 1.0))
+        if self._hopeful is None:
+            mean = self.mean
+            spread = np.sqrt(np.maximum(np.array(self._squares) / np.array(self._count) - mean * mean, 0.0))
+            self._hopeful = np.minimum(mean + spread, 1.0)
+        return self._hopeful
 
 
 class Ageing:
     """The exponent a of Heaps' law, by depth."""
 
     def __init__(self) -> None:
-        self._sum = np.full(DEPTHS, EXPONENT_STRENGTH * EXPONENT_PRIOR)
-        self._weight = np.full(DEPTHS, EXPONENT_STRENGTH)
+        self._sum = [EXPONENT_STRENGTH * EXPONENT_PRIOR] * DEPTHS
+        self._weight = [EXPONENT_STRENGTH] * DEPTHS
 
     def learn(self, depth: int, answers: int, share: float, before: float) -> None:
         """The `answers`-th answer about a partition brought `share`, the one before it `before`."""
@@ -65,4 +69,7 @@ class Ageing:
 
     @property
     def exponent(self) -> Floats:
-        return np.asarray(self._sum / self._weight)
+        return np.asarray(np.array(self._sum) / np.array(self._weight))
+
+    def exponent_at(self, depth: int) -> float:
+        return self._sum[depth] / self._weight[depth]

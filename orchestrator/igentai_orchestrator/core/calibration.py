@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -29,6 +30,11 @@ def partition_bin(answers: Floats) -> npt.NDArray[np.intp]:
     return np.digitize(answers, _PARTITION_BINS)
 
 
+def bins_of(own: float, partition: float) -> tuple[int, int]:
+    """`own_bin` and `partition_bin` of one arm."""
+    return bisect_right(_OWN_BINS, own), bisect_right(_PARTITION_BINS, partition)
+
+
 class Calibration:
     """Actual over predicted, by how often an arm and its partition were asked and whether the last answer was short.
 
@@ -37,23 +43,25 @@ class Calibration:
     """
 
     def __init__(self) -> None:
-        self._actual = np.full((4, 4, 2), _TABLE_PRIOR)
-        self._actual[1:, :, 1] *= _SAID_ALL
-        self._actual[0, 1:, 1] *= _OTHERS_SAID_ALL
-        self._predicted = np.full((4, 4, 2), _TABLE_PRIOR)
-        self._prior = (self._actual.copy(), self._predicted.copy())
+        self._counts = np.full((2, 4, 4, 2), _TABLE_PRIOR)  # actual, predicted
+        self._counts[0, 1:, :, 1] *= _SAID_ALL
+        self._counts[0, 0, 1:, 1] *= _OTHERS_SAID_ALL
+        self._pull = (1.0 - _TABLE_FORGET) * self._counts  # back to where it began
 
     @property
     def factors(self) -> Floats:
-        return np.asarray(self._actual / self._predicted)
+        return np.asarray(self._counts[0] / self._counts[1])
+
+    def factor(self, place: tuple[int, int, int]) -> float:
+        """`factors` at one place."""
+        return float(self._counts.item(0, *place) / self._counts.item(1, *place))
 
     def learn(self, place: tuple[int, int, int], raw: float, actual: float) -> None:
         """`place` is (own bin, partition bin, short); `raw` the forecast before this table was applied."""
-        for counts, prior in zip((self._actual, self._predicted), self._prior, strict=True):
-            counts *= _TABLE_FORGET
-            counts += (1.0 - _TABLE_FORGET) * prior
-        self._actual[place] += actual
-        self._predicted[place] += raw
+        self._counts *= _TABLE_FORGET
+        self._counts += self._pull
+        self._counts[0, *place] += actual
+        self._counts[1, *place] += raw
 
 
 class Guard:
@@ -63,15 +71,19 @@ class Guard:
     """
 
     def __init__(self, models: int) -> None:
-        self._actual = np.zeros(models)
-        self._predicted = np.zeros(models)
-        self.factors: Floats = np.ones(models)
+        self._actual = [0.0] * models
+        self._predicted = [0.0] * models
+        self._factors = [1.0] * models
+
+    @property
+    def factors(self) -> Floats:
+        return np.array(self._factors)
 
     def learn(self, row: int, predicted: float, actual: float) -> None:
         self._actual[row] = _GUARD_FORGET * self._actual[row] + actual
         self._predicted[row] = _GUARD_FORGET * self._predicted[row] + predicted
         held = (self._actual[row] + 0.3) / (self._predicted[row] + 0.3)
-        self.factors[row] = min(1.0, max(held / _GUARD_DEAD, 0.02))
+        self._factors[row] = min(1.0, max(held / _GUARD_DEAD, 0.02))
 
 
 class InventionRates:

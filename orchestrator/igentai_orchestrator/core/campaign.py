@@ -12,12 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
-
 from igentai.budget import Budget
 from igentai.messages import AttributeBatch, RequestFailed
 from igentai.retry import MAYBE_BILLED
-from igentai.text import is_clean
+from igentai.text import is_clean, keys_of_clean
 from igentai_orchestrator.core import prompts, purse
 from igentai_orchestrator.core.admission import Admission
 from igentai_orchestrator.core.clusters import cluster_labels
@@ -25,6 +23,7 @@ from igentai_orchestrator.core.coverage import Coverage
 from igentai_orchestrator.core.discovery import Outcome
 from igentai_orchestrator.core.exclusion import ExclusionLists
 from igentai_orchestrator.core.groups import Groups, Merge
+from igentai_orchestrator.core.named import Named
 from igentai_orchestrator.core.partitions import PartitionTree
 from igentai_orchestrator.core.policies import AnyPolicy, build_policy
 from igentai_orchestrator.core.prompts import Style, style_of
@@ -123,9 +122,10 @@ class Campaign:
         """
         listing = sender.purpose in ("list", "probe")
         lines = batch.attributes
-        if not is_clean(lines):
+        keys = keys_of_clean(lines)
+        if keys is None and not is_clean(lines):
             lines = [line for line in lines if is_clean([line])]
-        admitted = self.admission.admit(lines if listing else [])
+        admitted = self.admission.admit(lines, keys) if listing else self.admission.admit([])
         repeats = list(dict.fromkeys([*admitted.repeats, *known])) if known else admitted.repeats
         meta = batch.metadata
         return AnswerRecord(
@@ -233,7 +233,7 @@ class Campaign:
     def _learn_answer(self, record: AnswerRecord, key: str, now: float, assignment: AssignmentRecord | None) -> None:
         listed = assignment.listed if assignment else ()
         first, fresh = record.first_number, len(record.fresh)
-        numbers = np.concatenate((np.arange(first, first + fresh), np.asarray(record.repeats, dtype=np.int64)))
+        numbers = Named(first, fresh, record.repeats)
         children: tuple[str, ...] = ()
         kept_away = 0.0
         subject, audit = "", (0, 0)

@@ -29,6 +29,11 @@ def filled(length: Any) -> Any:
     return PROMPT_SHARE + (1.0 - PROMPT_SHARE) * np.minimum(length, 1.0)
 
 
+def _filled(length: float) -> float:
+    """`filled` of one answer: an array would cost a hundred times as much."""
+    return PROMPT_SHARE + (1.0 - PROMPT_SHARE) * min(length, 1.0)
+
+
 class Tariff:
     """The unit of cost. `cost` without any price is `requests`: there is nothing to save but requests.
 
@@ -72,16 +77,16 @@ class CostModel:
         self._tariff = tariff
         known = [c for c in expected_cost.values() if c > 0.0]
         prior = sum(known) / len(known) if known else 0.0
-        self.usd = np.array([expected_cost.get(m, prior) for m in models], float)
-        self.seconds = np.full(len(models), SECONDS_PRIOR)
-        self.items = np.full(len(models), items)
-        self.ok = np.full(len(models), 0.97)
-        self._answers = np.zeros(len(models))
+        self.usd = [expected_cost.get(m, prior) for m in models]
+        self.seconds = [SECONDS_PRIOR] * len(models)
+        self.items = [items] * len(models)
+        self.ok = [0.97] * len(models)
+        self._answers = [0] * len(models)
         self._items_prior = items
-        self._asked = np.zeros(len(models))
-        self._complete = np.full(len(models), COMPLETE_PRIOR)
+        self._asked = [0.0] * len(models)
+        self._complete = [COMPLETE_PRIOR] * len(models)
         self.length = 1.0  # of answers of late, over that of one that nothing limits
-        self._filled = np.ones(len(models))  # part of the cost of a full answer that was paid, on average
+        self._filled = [1.0] * len(models)  # part of the cost of a full answer that was paid, on average
 
     def learn(self, row: int, outcome: Outcome, items: int) -> None:
         """`items` is how many attributes the answer named (0 for a failure)."""
@@ -92,16 +97,16 @@ class CostModel:
         self._answers[row] += 1
         self.usd[row] += weight * (outcome.usd - self.usd[row])
         self.seconds[row] += weight * (outcome.seconds - self.seconds[row])
-        self.length += LENGTH_ALPHA * (min(items / self.full[row], 1.0) - self.length)
+        self.length += LENGTH_ALPHA * (min(items / self.full_of(row), 1.0) - self.length)
         if items:  # an empty answer is counted as repeats, not as a short answer
             self.items[row] += weight * (items - self.items[row])
             self._learn_length(row, outcome, items)
-            self._filled[row] += weight * (filled(items / self.full[row]) - self._filled[row])
+            self._filled[row] += weight * (_filled(items / self.full_of(row)) - self._filled[row])
 
     def _learn_length(self, row: int, outcome: Outcome, items: int) -> None:
         """A short answer mostly says that a partition is small; about the whole topic, that the model stops early."""
         first = self._asked[row] == 0.0
-        self._asked[row] = outcome.asked or self._items_prior
+        self._asked[row] = float(outcome.asked or self._items_prior)
         complete = min(items / self._asked[row], 1.0)
         alike = complete >= ALIKE * self._complete[row]
         weight = 1.0 if first and not outcome.partition else _ALPHA if alike or not outcome.partition else SHORTER
@@ -110,12 +115,16 @@ class CostModel:
     @property
     def full(self) -> np.ndarray:
         """Attributes in an answer that nothing limits, by model, at the size asked of any."""
-        return np.asarray(self._complete * (self._asked.max() or self._items_prior))
+        return np.array(self._complete) * (max(self._asked) or self._items_prior)
+
+    def full_of(self, row: int) -> float:
+        """`full` of one model."""
+        return self._complete[row] * (max(self._asked) or self._items_prior)
 
     @property
     def full_over_average(self) -> np.ndarray:
         """What an answer of `full` length costs over what the answers so far did, by model."""
-        return np.asarray(1.0 / self._filled)
+        return np.asarray(1.0 / np.array(self._filled))
 
     def per_answer(
         self, usd_left: float | None = None, seconds_left: float | None = None, parallel: int = 1
@@ -128,7 +137,7 @@ class CostModel:
         ok = np.clip(self.ok, 0.02, 1.0)
         lost = (1.0 - ok) / ok
         usd = np.maximum(self.usd, self._tariff.floor) * (1.0 + FAILED_USD_SHARE * lost)
-        seconds = self.seconds + FAILED_SECONDS * lost
+        seconds = np.array(self.seconds) + FAILED_SECONDS * lost
         if self._tariff.optimise == "requests":
             return np.asarray(1.0 + lost)
         if usd_left is not None and seconds_left is not None:

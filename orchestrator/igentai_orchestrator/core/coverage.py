@@ -15,7 +15,8 @@ from igentai_orchestrator.core.calibration import JUDGE_ERROR
 from igentai_orchestrator.core.drought import Drought
 from igentai_orchestrator.core.estimators import SPREAD, Frequencies, ace, ichao1, known_share, unseen
 from igentai_orchestrator.core.forecasts import DiscoveryCurve, ForecastRecord, Settled
-from igentai_orchestrator.core.sightings import Sightings, distinct
+from igentai_orchestrator.core.named import distinct
+from igentai_orchestrator.core.sightings import Sightings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,7 +37,8 @@ MODELS_MAX: Final = 63
 class Coverage:
     """Counts sightings; a fold over outcomes. Attribute numbers are those of output.txt, from 1.
 
-    A partition's attributes are those first sighted in answers about it.
+    A partition's attributes are those first sighted in answers about it. Answers are put down and counted when somebody
+    asks, many at once.
     """
 
     def __init__(self) -> None:
@@ -55,6 +57,7 @@ class Coverage:
         self._named = 0
         self._drought = Drought()
         self._seen: set[int] = set()
+        self._uncounted: list[tuple[int, float, float]] = []  # answers, requests and spend as each of them came
 
     def learn(self, outcome: Outcome, listed: Iterable[int] = ()) -> None:
         """Take in one outcome; idempotent by assignment id.
@@ -79,17 +82,23 @@ class Coverage:
         self._fresh_shares.append(outcome.fresh / max(len(named), 1))
         here = self._place(outcome.partition)
         self._answers_about[here] += 1
-        self._sightings.sight(named, here, self._bits.setdefault(outcome.model, min(len(self._bits), MODELS_MAX)))
-        if listed:
-            self._sightings.leave_out(distinct(set(listed).difference(named.tolist())))
-        found = float(self._sightings.found)
-        self._by_requests.add(float(self._requests), found)
-        self._curve.add(self._spend, found)
-        self._record.follow(self._curve, self._answers)
+        model = self._bits.setdefault(outcome.model, min(len(self._bits), MODELS_MAX))
+        self._sightings.put_down(named, here, model, set(listed).difference(named) if listed else ())
+        self._uncounted.append((self._answers, float(self._requests), self._spend))
+        if self._sightings.full:
+            self._count()
+
+    def _count(self) -> None:
+        for (answers, requests, spend), found in zip(self._uncounted, self._sightings.count(), strict=True):
+            self._by_requests.add(requests, float(found))
+            self._curve.add(spend, float(found))
+            self._record.follow(self._curve, answers)
+        self._uncounted.clear()
 
     @property
     def forecasts(self) -> tuple[Settled, ...]:
         """Forecasts of a doubling whose time has come, oldest first."""
+        self._count()
         return self._record.settled
 
     @property
@@ -105,6 +114,7 @@ class Coverage:
 
     def snapshot(self) -> dict[str, Any]:
         """What is shown; `partitions` holds the same per partition as far as it can be said there."""
+        self._count()
         fresh_share = sum(self._fresh_shares) / max(len(self._fresh_shares), 1)
         spend, topic = self._curve.spend, self._sightings.frequencies()
         return (

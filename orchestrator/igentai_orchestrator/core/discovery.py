@@ -8,13 +8,13 @@ rebuilt, and replayed against another policy, from its ledger alone.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence, Set
     from random import Random
 
-    from igentai_orchestrator.core.sightings import Numbers
+    from igentai_orchestrator.core.named import Named
 
 Purpose: TypeAlias = Literal["list", "split", "verify", "probe"]
 Arm: TypeAlias = tuple[str, str]  # (model key, partition id)
@@ -34,11 +34,10 @@ class Ask:
     subject: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One finished request, as the ledger holds it.
 
-    `numbers` are the attributes named, by number, fresh ones included (an array holds each once); `fresh` says how many
+    `numbers` are the attributes named, by number, fresh ones included (`Named` holds each once); `fresh` says how many
     of them were first sightings. Both are empty/0 where `ok` is False. `usd` is the settled cost, `seconds` the
     latency. `children` are the ids of the partitions that a split opened. `audit` is (checked, judged real), `subject`
     the model whose attributes were judged (empty: the model of this outcome). `asked` is how many attributes were asked
@@ -51,7 +50,7 @@ class Outcome:
     partition: str
     purpose: Purpose
     ok: bool
-    numbers: Sequence[int] | Numbers
+    numbers: Sequence[int] | Named
     fresh: int
     usd: float
     seconds: float

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from igentai_orchestrator.core.named import distinct
 from igentai_orchestrator.core.partitions import ROOT
-from igentai_orchestrator.core.sightings import distinct
 
 if TYPE_CHECKING:
     from igentai_orchestrator.core.discovery import Outcome

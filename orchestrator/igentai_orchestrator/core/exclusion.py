@@ -9,17 +9,17 @@ costs 12 % instead).
 from __future__ import annotations
 
 import heapq
-from collections import Counter, defaultdict
+from array import array
+from collections import defaultdict
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from itertools import chain
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from igentai_orchestrator.core.named import Named, distinct
 from igentai_orchestrator.core.partitions import ROOT
-from igentai_orchestrator.core.sightings import distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-
-    from igentai_orchestrator.core.sightings import Numbers
 
 COMPLIANCE: Final = 0.85  # share of listed attributes a model does leave out; an assumption, see docs/discovery.md
 THETA_FREE: Final = 0.03  # without a price only the context and the time to read it are saved
@@ -64,11 +64,11 @@ class _Strays:
         return (self._turned_up + STRAYS_PRIOR * self.lot) / (self._might_have + STRAYS_PRIOR)
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """`known` is how many attributes had been found before it."""
+class _Answer(NamedTuple):
+    """`known` is the highest number before it."""
 
-    named: Numbers
+    about: _Partition
+    named: Named
     listed: frozenset[int]
     known: int
 
@@ -76,52 +76,84 @@ class _Answer:
 class _Partition:
     """What answers about one partition named and what their prompts listed.
 
-    Answers are put down and counted when a list is wanted, many at once. Attributes are kept by how often they were
-    named, so that a list is made from those that can be on it and not from all that were ever found.
+    Attributes are kept by how often they were named, so that a list is made from those that can be on it and not from
+    all that were ever found.
     """
 
-    def __init__(self, strays: _Strays) -> None:
+    def __init__(self, place: int, home: array[int], strays: _Strays) -> None:
         self.answers = 0
-        self.listed: Counter[int] = Counter()
+        self.listed: dict[int, int] = {}
         self.strays = strays
-        self._put_down: list[_Answer] = []
-        self._hits: dict[int, int] = {}
-        self._by_hits: defaultdict[int, set[int]] = defaultdict(set)
+        self._place = place
+        self._home = home  # of all partitions: by attribute, the one where it was new
+        self._runs: list[range] = []  # what was new here
+        self._distinct = 0
+        self._hits: dict[int, int] = {}  # how many answers named it, where not one to which it was new
+        self._by_hits: defaultdict[int, set[int]] = defaultdict(set)  # two or more
 
-    def put_down(self, answer: _Answer) -> None:
+    def put_down(self, listed: frozenset[int]) -> None:
+        """An answer, whose attributes are counted later."""
         self.answers += 1
-        self._put_down.append(answer)
-        self.listed.update(answer.listed)
+        for number in listed:
+            self.listed[number] = self.listed.get(number, 0) + 1
 
-    def hits(self) -> dict[int, int]:
-        """How many answers named each attribute."""
-        for answer in self._put_down:
-            strays, listed = 0, sum(n not in self._hits for n in answer.listed)
-            elsewhere = answer.known - len(self._hits) - listed
-            for number in answer.named.tolist():
-                before = self._hits.get(number, 0)
-                strays += not before and number <= answer.known and number not in answer.listed
-                self._hits[number] = before + 1
-                self._by_hits[before].discard(number)
-                self._by_hits[before + 1].add(number)
-            self.strays.learn(strays, max(elsewhere, 0))
-        self._put_down.clear()
-        return self._hits
+    def count(self, named: Named, listed: frozenset[int], known: int) -> None:
+        """The attributes of an answer, before which there were `known`."""
+        hits, by_hits, home, place = self._hits, self._by_hits, self._home, self._place
+        elsewhere = known - self._distinct - sum(not self.hits(number) for number in listed)
+        strays = 0
+        if runs := named.first > known:
+            self._enter(named)
+        for number in named.others if runs else named:
+            before = hits.get(number) or (number < len(home) and home[number] == place)
+            hits[number] = before + 1
+            if not before:
+                self._distinct += 1
+                strays += number <= known and number not in listed
+                continue
+            if before > 1:
+                by_hits[before].discard(number)
+            by_hits[before + 1].add(number)
+        self.strays.learn(strays, max(elsewhere, 0))
 
-    def chance(self, number: int) -> float:
-        """The chance that an answer names it if its prompt does not list it."""
-        return (self.hits().get(number) or self.strays.chance) / (self.answers - self.listed[number] + 1.0)
+    def hits(self, number: int) -> int:
+        """How many answers named it."""
+        home = self._home
+        return self._hits.get(number) or (number < len(home) and home[number] == self._place)
+
+    def chances(self, numbers: Iterable[int]) -> list[float]:
+        """The chance of each that an answer names it if its prompt does not list it."""
+        hits, listed = self.hits, self.listed.get
+        stray, answers = self.strays.chance, self.answers + 1.0
+        return [(hits(number) or stray) / (answers - listed(number, 0)) for number in numbers]
 
     def likely(self, theta: float) -> Iterator[tuple[float, int]]:
         """(chance to be named again, number) of those with a chance of `theta` or more."""
-        hits = self.hits()
         least = theta * (self.answers + 1.0)  # for one that was never listed
-        rarely = {n for n in self.listed if 0 < hits.get(n, 0) < least}
-        for numbers in (rarely, *(those for count, those in self._by_hits.items() if count >= least)):
-            for number in numbers:
-                chance = hits[number] / (self.answers - self.listed[number] + 1.0)
-                if chance >= theta:
-                    yield chance, number
+        rarely = {n for n in self.listed if 0 < self.hits(n) < least}
+        often = [those for count, those in self._by_hits.items() if count >= least]
+        for number in chain(rarely, *often, self._once() if least <= 1.0 else ()):
+            chance = self.hits(number) / (self.answers - self.listed.get(number, 0) + 1.0)
+            if chance >= theta:
+                yield chance, number
+
+    def _once(self) -> Iterator[int]:
+        """What one answer named."""
+        hits = self._hits
+        yield from (n for run in self._runs for n in run if n not in hits)
+        yield from (n for n, count in hits.items() if count == 1)
+
+    def _enter(self, named: Named) -> None:
+        """Give a home to what nobody had named before."""
+        home, run = self._home, named.run
+        if not run:
+            return
+        home.extend(array("i", [-1]) * (run.start - len(home)))
+        home.extend(array("i", [self._place]) * len(run))
+        self._distinct += len(run)
+        if self._runs and self._runs[-1].stop == run.start:
+            run = range(self._runs.pop().start, run.stop)
+        self._runs.append(run)
 
 
 class ExclusionLists:
@@ -132,9 +164,10 @@ class ExclusionLists:
 
     def __init__(self) -> None:
         self._partitions: dict[str, _Partition] = {}
+        self._home = array("i")
         self._strays = (_Strays(), _Strays())  # in answers about slices, in answers about the whole topic
-        self._all: set[int] = set()
-        self._put_down: list[Numbers] = []
+        self._put_down: list[_Answer] = []
+        self._all: set[int] | None = None  # what was named; None for everything up to the highest number
         self._known = 0
         self._answers = 0
         self._named = 0
@@ -142,23 +175,27 @@ class ExclusionLists:
         self._stale: set[str] = set()
 
     def record(
-        self, partition: str, numbers: Iterable[int] | Numbers, listed: Iterable[int] = (), asked: int = 0
+        self, partition: str, numbers: Iterable[int] | Named, listed: Iterable[int] = (), asked: int = 0
     ) -> float:
         """Take in one answer: the attributes it named and those its prompt had listed.
 
         Returns the share of an answer of `asked` attributes that the list was expected to keep free of repeats.
         """
         known = self._of(partition)
-        answer = _Answer(distinct(numbers), frozenset(listed), self._known)
-        kept_away = sum(known.chance(number) for number in answer.listed)
-        known.put_down(answer)
-        self._put_down.append(answer.named)
-        self._known = max(self._known, int(answer.named.max(initial=0)))
+        answer = _Answer(known, distinct(numbers), frozenset(listed), self._known)
+        kept_away = 0.0
+        if answer.listed:
+            self._count()
+            kept_away = sum(known.chances(answer.listed))
+        known.put_down(answer.listed)
+        self._put_down.append(answer)
+        self._note(answer.named)
         self._answers += 1
         self._named += len(answer.named)
         self._stale.add(partition)
+        lot = self._named / self._answers / max(self._known, 1)
         for strays in self._strays:
-            strays.lot = self._named / self._answers / max(self._known, 1)
+            strays.lot = lot
         return min(COMPLIANCE * kept_away / asked, KEPT_AWAY_MAX) if asked else 0.0
 
     def choose(self, partition: str, *, limit: int = LIST_MAX, theta: float = 0.15) -> list[int]:
@@ -169,6 +206,7 @@ class ExclusionLists:
         strays have had: in a small topic a list of everything known is what brings out the rest. Ties go to the
         attribute found first. A `theta` of 0 asks for what was named here, and nothing else.
         """
+        self._count()
         return [number for _, number in self._ranked(partition, limit, theta)]
 
     def kept_away(self, asked: int, *, limit: int = LIST_MAX, theta: float = 0.15) -> Mapping[str, float]:
@@ -176,6 +214,7 @@ class ExclusionLists:
 
         Nearly so: it is worked out again when a partition has a tenth more answers than the last time.
         """
+        self._count()
         done = set()
         for partition in self._stale:
             answers = self._of(partition).answers
@@ -187,7 +226,27 @@ class ExclusionLists:
         return {partition: share for partition, (_, share) in self._kept_away.items()}
 
     def _of(self, partition: str) -> _Partition:
-        return self._partitions.setdefault(partition, _Partition(self._strays[partition == ROOT]))
+        found = self._partitions.get(partition)
+        if found is None:
+            found = self._partitions[partition] = _Partition(
+                len(self._partitions), self._home, self._strays[partition == ROOT]
+            )
+        return found
+
+    def _note(self, named: Named) -> None:
+        """Remember what was named at all: as a rule everything up to the highest number."""
+        known, highest = self._known, named.highest
+        if self._all is None and (highest > known if not named.fresh else named.first != known + 1):
+            self._all = set(range(1, known + 1))
+        if self._all is not None:
+            self._all.update(named)
+        self._known = max(known, highest)
+
+    def _count(self) -> None:
+        """Count what was put down, in the order of the answers: how often something strays is weighted by age."""
+        for about, named, listed, known in self._put_down:
+            about.count(named, listed, known)
+        self._put_down.clear()
 
     def _ranked(self, partition: str, limit: int, theta: float) -> list[tuple[float, int]]:
         """(-chance, number), the likeliest first."""
@@ -200,11 +259,9 @@ class ExclusionLists:
         return heapq.nsmallest(limit, found)
 
     def _from_elsewhere(self, known: _Partition, theta: float) -> list[tuple[float, int]]:
-        hits = known.hits()
         if known.strays.chance < theta:
             return []
-        for named in self._put_down:
-            self._all.update(named.tolist())
-        self._put_down.clear()
-        chances = ((known.chance(number), number) for number in self._all - hits.keys())
+        everything = range(1, self._known + 1) if self._all is None else self._all
+        elsewhere = [number for number in everything if not known.hits(number)]
+        chances = zip(known.chances(elsewhere), elsewhere, strict=True)
         return [(-chance, number) for chance, number in chances if chance >= theta]

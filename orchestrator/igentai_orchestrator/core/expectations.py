@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 
 from igentai_orchestrator.core.ageing import DEPTHS, Ageing, FreshYield
-from igentai_orchestrator.core.calibration import Calibration, Guard, own_bin, partition_bin
+from igentai_orchestrator.core.calibration import Calibration, Guard, bins_of, own_bin, partition_bin
 from igentai_orchestrator.core.good_turing import Floats, NoveltyTable
 from igentai_orchestrator.core.lengths import AnswerLengths
+from igentai_orchestrator.core.named import Named, distinct
 from igentai_orchestrator.core.partitions import PartitionTree
-from igentai_orchestrator.core.sightings import distinct
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Iterable, Mapping
 
     from igentai_orchestrator.core.discovery import Arm
 
@@ -51,11 +51,15 @@ class Expectations:
         self._asked: list[float] = []
         self._kept_away: list[float] = []  # by column, mean over the answers so far
         self._before: list[float] = []
+        self._prior_of: Floats = self._fresh.hopeful
+        self._prior: Floats = np.zeros(0)
         self.nodes: list[str] = []
         self.grow()
 
     def grow(self) -> None:
         """Give columns to partitions opened since."""
+        if len(self._tree) == len(self.nodes):
+            return
         for node in self._tree.nodes()[len(self.nodes) :]:
             self._column[node] = self._table.add_column()
             self.nodes.append(node)
@@ -138,13 +142,15 @@ class Expectations:
             for d, asked, node in zip(self._depth, self._asked, self.nodes, strict=True)
         )
 
-    def learn(self, row: int, node: str, numbers: Collection[int], full: float, kept_away: float = 0.0) -> Learned:
+    def learn(
+        self, row: int, node: str, numbers: Iterable[int] | Named, full: float, kept_away: float = 0.0
+    ) -> Learned:
         """Take in one answer of model `row`, which names `full` attributes where nothing limits it."""
         column = self._column[node]
         depth = self._depth[column]
         place = self._place(row, column)
-        raw = min(self._raw_forecast(row, column) * float(self._freed(np.array(kept_away), column)), 1.0)
-        forecast = min(raw * float(self._calibration.factors[place]), 1.0)
+        raw = min(self._raw_forecast(row, column) * self._freed_at(column, kept_away), 1.0)
+        forecast = min(raw * self._calibration.factor(place), 1.0)
         once = distinct(numbers)
         named = len(once)
         fresh = self._table.record(row, column, once, empty=full)
@@ -159,18 +165,28 @@ class Expectations:
         self._lengths.learn(row, column, named, full)
         self._calibration.learn(place, raw, share)
         self._guard.learn(row, forecast, share)
-        self._table.sweep(self._fresh.hopeful[np.array(self._depth)])
+        self._table.sweep(self._priors())
         return Learned(fresh, share)
 
-    def _freed(self, kept_away: Floats, column: int | None = None) -> Floats:
+    def _priors(self) -> Floats:
+        """By column, what a partition gives that was never asked; taken together again only where that changed."""
+        hopeful = self._fresh.hopeful
+        if hopeful is not self._prior_of or len(self._prior) != len(self.nodes):
+            self._prior_of, self._prior = hopeful, hopeful[np.array(self._depth)]
+        return self._prior
+
+    def _freed(self, kept_away: Floats) -> Floats:
         """Times as many fresh attributes as the lists of earlier answers made room for."""
-        before = np.array(self._kept_away) if column is None else np.array(self._kept_away[column])
-        return np.asarray(np.clip((1.0 - before) / (1.0 - kept_away), 1.0 / FREED_MAX, FREED_MAX))
+        return np.clip((1.0 - np.array(self._kept_away)) / (1.0 - kept_away), 1.0 / FREED_MAX, FREED_MAX)
+
+    def _freed_at(self, column: int, kept_away: float) -> float:
+        """`_freed` of one partition."""
+        return min(max((1.0 - self._kept_away[column]) / (1.0 - kept_away), 1.0 / FREED_MAX), FREED_MAX)
 
     def _place(self, row: int, column: int) -> tuple[int, int, int]:
-        answers = self._table.answers[row, column]
-        own, partition = int(own_bin(answers)), int(partition_bin(np.asarray(self._asked[column])))
-        return own, partition, int(self._lengths.exhausted(self._table.answers)[row, column])
+        answers = self._table.answers_of(row, column)
+        own, partition = bins_of(answers, self._asked[column])
+        return own, partition, int(self._lengths.exhausted_by(row, column, answers))
 
     def _raw_forecast(self, row: int, column: int) -> float:
         """The forecast for one arm before calibration, from what is known now.
@@ -178,11 +194,11 @@ class Expectations:
         Made again at learning, not carried over from the choice: so the state follows from the ledger alone.
         """
         depth, asked = self._depth[column], self._asked[column]
-        raw = self._table.cell(row, column, float(self._fresh.hopeful[depth]))
-        return raw * (asked / (asked + 1.0)) ** float(self._ageing.exponent[depth]) if asked >= 1.0 else raw
+        raw = self._table.cell(row, column, self._fresh.hopeful.item(depth))
+        return raw * (asked / (asked + 1.0)) ** self._ageing.exponent_at(depth) if asked >= 1.0 else raw
 
     def _flying(self, in_flight: Mapping[Arm, int]) -> Floats:
-        flying = np.zeros(self._table.columns)
+        flying = np.zeros(len(self.nodes))
         for (_, node), count in in_flight.items():
             column = self._column.get(node)
             if column is not None:

@@ -8,12 +8,14 @@ falls by itself when others find the same.
 
 from __future__ import annotations
 
+from array import array
+from collections import Counter
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from igentai_orchestrator.core.sightings import Numbers, distinct
+from igentai_orchestrator.core.named import Named, distinct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,63 +37,43 @@ class NoveltyTable:
     """
 
     def __init__(self, models: int) -> None:
-        self.columns = 0
         self.distinct = 0
-        self._drawn = np.zeros((models, 16))
-        self._single = np.zeros((models, 16))
-        self._answers = np.zeros((models, 16))
-        self._model_factor = np.ones(models)
-        self._owner = np.full(
-            1024, _UNSEEN, np.int64
-        )  # by attribute number: cell of its only sighting, _SHARED or _UNSEEN
-
-    @property
-    def drawn(self) -> Floats:
-        return self._drawn[:, : self.columns]
-
-    @property
-    def single(self) -> Floats:
-        return self._single[:, : self.columns]
-
-    @property
-    def answers(self) -> Floats:
-        return self._answers[:, : self.columns]
+        self.drawn: Floats = np.zeros((models, 0))
+        self.single: Floats = np.zeros((models, 0))
+        self.answers: Floats = np.zeros((models, 0))
+        # The sums of singletons, kept beside the cells: they are whole numbers, so nothing is lost on the way.
+        self._single_of_model: Floats = np.zeros(models)
+        self._single_of_partition: Floats = np.zeros(0)
+        self._model_factor: Floats = np.ones(models)
+        self._prior: Floats = np.zeros(0)  # the last one, and how much it counts for
+        self._prior_draws: Floats = np.zeros(0)
+        self._owner = array("i", [_UNSEEN])  # by attribute: cell of its only sighting, _SHARED or _UNSEEN
 
     def add_column(self) -> int:
-        if self.columns == self._drawn.shape[1]:
-            self._drawn = _doubled(self._drawn)
-            self._single = _doubled(self._single)
-            self._answers = _doubled(self._answers)
-        self.columns += 1
-        return self.columns - 1
+        """The number of a new column."""
+        self.drawn, self.single, self.answers = map(_widened, (self.drawn, self.single, self.answers))
+        self._single_of_partition = _widened(self._single_of_partition)
+        return len(self._single_of_partition) - 1
 
-    def record(self, row: int, column: int, numbers: Iterable[int] | Numbers, *, empty: float) -> int:
+    def record(self, row: int, column: int, numbers: Iterable[int] | Named, *, empty: float) -> int:
         """Take in one answer; returns how many of its attributes were never sighted before.
 
         An answer without attributes counts as `empty` draws that were all known: a model that has nothing to say of a
         partition is one that has nothing fresh.
         """
-        named, models = distinct(numbers), len(self._model_factor)
-        fresh = 0
-        if len(named):
-            self._reach(int(named.max()))
-            owners = self._owner[named]
-            unseen, single = named[owners == _UNSEEN], owners >= 0
-            fresh = len(unseen)
-            self._owner[unseen] = column * models + row
-            lost = owners[single]
-            np.subtract.at(self._single, (lost % models, lost // models), 1.0)
-            self._owner[named[single]] = _SHARED
+        named = distinct(numbers)
+        fresh = self._own(named, column * len(self._model_factor) + row)
         self.distinct += fresh
-        self._single[row, column] += fresh
-        self._drawn[row, column] += len(named) or empty
-        self._answers[row, column] += 1.0
+        if fresh:
+            self._add_single(row, column, fresh)
+        self.drawn[row, column] += len(named) or empty
+        self.answers[row, column] += 1.0
         return fresh
 
     def sweep(self, fresh_prior: Floats) -> None:
         """One round of the multiplicative fit (iterative proportional fitting of U by D · model · partition)."""
         partition = self._partition_factor(fresh_prior)
-        self._model_factor = (KAPPA_MODEL + self.single.sum(axis=1)) / (KAPPA_MODEL + self.drawn @ partition)
+        self._model_factor = (KAPPA_MODEL + self._single_of_model) / (KAPPA_MODEL + self.drawn.dot(partition))
 
     def law(self, fresh_prior: Floats) -> tuple[Floats, Floats]:
         """(expected share of fresh attributes, strength in draws) of every arm, before ageing and calibration.
@@ -104,23 +86,59 @@ class NoveltyTable:
 
     def cell(self, row: int, column: int, fresh_prior: float) -> float:
         """`law` for one arm alone."""
-        drawn = self._drawn[:, column]
-        partition = (KAPPA_PARTITION * fresh_prior + self._single[:, column].sum()) / (
-            KAPPA_PARTITION + float(self._model_factor @ drawn)
-        )
-        expected = min(float(self._model_factor[row]) * float(partition), 1.0)
-        return (KAPPA * expected + float(self._single[row, column])) / (KAPPA + float(drawn[row]))
+        drawn = self.drawn[:, column]
+        single = self._single_of_partition.item(column)
+        partition = (KAPPA_PARTITION * fresh_prior + single) / (KAPPA_PARTITION + float(self._model_factor.dot(drawn)))
+        expected = min(self._model_factor.item(row) * partition, 1.0)
+        return (KAPPA * expected + self.single.item(row, column)) / (KAPPA + drawn.item(row))
+
+    def answers_of(self, row: int, column: int) -> float:
+        """Answers of one arm."""
+        return self.answers.item(row, column)
 
     def _partition_factor(self, fresh_prior: Floats) -> Floats:
-        exposed = self._model_factor @ self.drawn
-        return np.asarray((KAPPA_PARTITION * fresh_prior + self.single.sum(axis=0)) / (KAPPA_PARTITION + exposed))
+        if fresh_prior is not self._prior:  # the same one for many answers
+            self._prior, self._prior_draws = fresh_prior, KAPPA_PARTITION * fresh_prior
+        exposed: Floats = self._model_factor.dot(self.drawn)
+        exposed += KAPPA_PARTITION
+        found: Floats = self._prior_draws + self._single_of_partition
+        found /= exposed
+        return found
 
-    def _reach(self, number: int) -> None:
-        short = number + 1 - len(self._owner)
-        if short > 0:
-            more = np.full(max(short, len(self._owner)), _UNSEEN, np.int64)
-            self._owner = np.concatenate((self._owner, more))
+    def _own(self, named: Named, cell: int) -> int:
+        """Note who sighted these; how many nobody had before."""
+        owner, fresh, others = self._owner, 0, named.others
+        if named.first >= len(owner):
+            owner.extend(array("i", [_UNSEEN]) * (named.first - len(owner)))
+            owner.extend(array("i", [cell]) * named.fresh)
+            fresh = named.fresh
+        else:
+            others = array("q", named)
+            owner.extend(array("i", [_UNSEEN]) * (named.highest + 1 - len(owner)))
+        try:
+            owners = list(map(owner.__getitem__, others))
+        except IndexError:  # a ledger that names what comes later: it is read all the same
+            owner.extend(array("i", [_UNSEEN]) * (max(others) + 1 - len(owner)))
+            owners = list(map(owner.__getitem__, others))
+        if owners.count(_SHARED) == len(owners):
+            return fresh
+        for number, before in zip(others, owners, strict=True):
+            if before >= 0:
+                owner[number] = _SHARED
+            elif before == _UNSEEN:
+                owner[number] = cell
+                fresh += 1
+        for place, count in Counter(owners).items():
+            if place >= 0:
+                column, row = divmod(place, len(self._model_factor))
+                self._add_single(row, column, -count)
+        return fresh
+
+    def _add_single(self, row: int, column: int, count: int) -> None:
+        self.single[row, column] += count
+        self._single_of_model[row] += count
+        self._single_of_partition[column] += count
 
 
-def _doubled(cells: Floats) -> Floats:
-    return np.concatenate([cells, np.zeros_like(cells)], axis=1)
+def _widened(cells: Floats) -> Floats:
+    return np.concatenate((cells, np.zeros((*cells.shape[:-1], 1))), axis=-1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from igentai.kinship import Kinship
-from igentai.text import key
+from igentai.text import keys
 from igentai_orchestrator.core.records import EventRecord
 
 if TYPE_CHECKING:
@@ -50,8 +50,8 @@ class Groups:
     def advance(self, texts: Sequence[str], most: int = A_SLICE) -> list[Merge]:
         """Look at the next attributes; the merges that nobody was told of yet."""
         found = []
-        for number in range(self._seen + 1, min(self._seen + most, len(texts)) + 1):
-            proposed = self._kinship.add(number, key(texts[number - 1]))
+        for number, key in enumerate(keys(texts[self._seen : self._seen + most]), self._seen + 1):
+            proposed = self._kinship.add(number, key)
             if number in self._undone:
                 self._kinship.undo(number)
             elif proposed is not None and number not in self._told:

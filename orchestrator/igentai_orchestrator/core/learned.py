@@ -14,9 +14,9 @@ from igentai_orchestrator.core.calibration import InventionRates
 from igentai_orchestrator.core.costs import CostModel, Tariff, filled
 from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
 from igentai_orchestrator.core.expectations import Expectations
+from igentai_orchestrator.core.named import distinct
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
 from igentai_orchestrator.core.shares import Shares
-from igentai_orchestrator.core.sightings import distinct
 from igentai_orchestrator.core.splits import Splits
 from igentai_orchestrator.core.verification import Verification
 
@@ -238,7 +238,7 @@ class LearnedPolicy:
     def _learn_answer(self, outcome: Outcome) -> None:
         row = self._row[outcome.model]
         self._answers += 1
-        full = float(self._costs.full[row])
+        full = self._costs.full_of(row)
         learned = self._expectations.learn(row, outcome.partition, outcome.numbers, full, outcome.kept_away)
         if outcome.partition == ROOT:
             self._parted[outcome.model] = self._answers, learned.share

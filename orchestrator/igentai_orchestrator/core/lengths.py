@@ -61,6 +61,10 @@ class AnswerLengths:
         columns = np.array(self._last) < SHORT
         return np.where(answers > 0.0, self._short[:, : len(self._last)], columns[None, :]).astype(np.intp)
 
+    def exhausted_by(self, row: int, column: int, answers: float) -> bool:
+        """`exhausted` for one arm, which has given so many answers."""
+        return bool(self._short[row, column]) if answers > 0.0 else self.short(column)
+
     @property
     def first(self) -> Floats:
         """By depth, the length of first answers."""

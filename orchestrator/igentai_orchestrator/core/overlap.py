@@ -5,64 +5,64 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, Any, Final
 
+import numpy as np
+
+from igentai_orchestrator.core.sightings import Integers, each_once
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_MODELS: Final = 64  # the bits of one entry; models beyond are left out of the matrix
-MOST_NOTES: Final = 4096
+_PUT_DOWN_MAX: Final = 1 << 14  # numbers: some 1 ms to count
 
 
 class Overlap:
     """One bit a model for every attribute: 8 bytes an attribute, whatever the number of sightings.
 
-    Attributes are numbered from 1. A sighting only notes which models had named the attribute before; pairs are counted
-    from these notes when they are asked for, so that an answer full of repeats costs little.
+    Attributes are numbered from 1. Sightings are put down and counted when somebody asks, or when there are many: an
+    attribute that two models named is theirs in whatever order they did.
     """
 
-    __slots__ = ("_gained", "_masks", "_models", "_pairs", "_support_2")
+    __slots__ = ("_masks", "_models", "_numbers", "_pairs", "_put_down", "_runs", "_support_2")
 
     def __init__(self) -> None:
         self._models: dict[str, int] = {}  # model -> its row
-        self._masks = array("Q", [0])  # entry 0 stands for no attribute
+        self._masks = np.zeros(1024, np.uint64)  # entry 0 stands for no attribute
         self._pairs: list[list[int]] = []
-        self._gained: list[dict[int, int]] = []  # by row: who had named an attribute before this model -> how many
         self._support_2 = 0
+        self._runs: list[list[tuple[int, int]]] = []  # by row, put down: first number and how many
+        self._numbers: list[array[int]] = []  # by row, put down: others
+        self._put_down = 0
 
     def record(self, model: str, first_number: int, fresh: int, repeats: Sequence[int]) -> None:
         """`model` named `fresh` new attributes, numbered from `first_number`, and these known ones."""
         row = self._models.get(model)
         if row is None:
             row = self._enter(model)
-        bit = 1 << row if row < MOST_MODELS else 0
+        if row >= MOST_MODELS:
+            return
         if fresh:
-            self._extend(first_number)
-            known = len(self._masks) - first_number  # more than 0 where a number is told twice: never by the desk
-            self._masks.extend(array("Q", [bit]) * (fresh - known))
-            if bit:
-                self._pairs[row][row] += fresh - known
-            if known:
-                self._sight(row, bit, range(first_number, first_number + known))
-        if bit and repeats:
-            try:
-                self._sight(row, bit, repeats)
-            except IndexError:
-                self._extend(max(repeats) + 1)
-                self._sight(row, bit, repeats)
+            self._runs[row].append((first_number, first_number + fresh))
+        if repeats:
+            self._numbers[row].extend(repeats)
+        self._put_down += fresh + len(repeats)
+        if self._put_down >= _PUT_DOWN_MAX:
+            self._count()
 
     def shared(self) -> dict[str, Any]:
         """`models` and `matrix`: how many attributes the row's and the column's model have both named."""
-        self._settle()
+        self._count()
         return {"models": list(self._models)[:MOST_MODELS], "matrix": [list(row) for row in self._pairs]}
 
     @property
     def support_2(self) -> int:
         """Attributes that two models or more have named."""
-        self._settle()
+        self._count()
         return self._support_2
 
     def named_by(self, model: str) -> int:
         """How many attributes it has named, first or after others; 0 for one that is not in the matrix."""
-        self._settle()
+        self._count()
         row = self._models.get(model, MOST_MODELS)
         return self._pairs[row][row] if row < MOST_MODELS else 0
 
@@ -72,31 +72,34 @@ class Overlap:
             for other in self._pairs:
                 other.append(0)
             self._pairs.append([0] * (row + 1))
-            self._gained.append({})
+            self._runs.append([])
+            self._numbers.append(array("q"))
         return row
 
-    def _extend(self, length: int) -> None:
-        """Entries below `length` for attributes that nobody in the matrix has named."""
-        if length > len(self._masks):
-            self._masks.extend(array("Q", [0]) * (length - len(self._masks)))
+    def _count(self) -> None:
+        if not self._put_down:
+            return
+        for row, (runs, others) in enumerate(zip(self._runs, self._numbers, strict=True)):
+            if runs or others:
+                parts = [np.arange(first, end) for first, end in _joined(runs)]
+                self._sight(row, each_once(np.concatenate((*parts, np.array(others)))))
+                runs.clear()
+                self._numbers[row] = array("q")
+        self._put_down = 0
 
-    def _sight(self, row: int, bit: int, repeats: Sequence[int]) -> None:
-        masks, gained = self._masks, self._gained[row]
-        for number in repeats:
-            before = masks[number]
-            if not before & bit:
-                masks[number] = before | bit
-                gained[before] = gained.get(before, 0) + 1
-        if len(gained) > MOST_NOTES:
-            self._settle()
+    def _sight(self, row: int, numbers: Integers) -> None:
+        """One model named these, each of them once or more."""
+        if (short := int(numbers[-1]) + 1 - len(self._masks)) > 0:
+            more = np.zeros(max(short, len(self._masks)), np.uint64)
+            self._masks = np.concatenate((self._masks, more))
+        bit, before = np.uint64(1 << row), self._masks[numbers]
+        self._masks[numbers] = before | bit
+        masks, counts = np.unique(before[before & bit == 0], return_counts=True)
+        for mask, count in zip(masks.tolist(), counts.tolist(), strict=True):
+            self._pair(row, mask, count)
 
-    def _settle(self) -> None:
-        for row, gained in enumerate(self._gained):
-            for before, count in gained.items():
-                self._count(row, before, count)
-            gained.clear()
-
-    def _count(self, row: int, before: int, count: int) -> None:
+    def _pair(self, row: int, before: int, count: int) -> None:
+        """`count` attributes that the models in the bit set `before` had named."""
         pairs = self._pairs
         pairs[row][row] += count
         if before and not before & (before - 1):
@@ -107,3 +110,14 @@ class Overlap:
             pairs[row][other] += count
             pairs[other][row] += count
             before ^= lowest
+
+
+def _joined(runs: list[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Runs (first, end) with those that follow on put together."""
+    found: list[tuple[int, int]] = []
+    for first, end in runs:
+        if found and found[-1][1] == first:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((first, end))
+    return found

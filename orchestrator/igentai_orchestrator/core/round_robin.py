@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from igentai_orchestrator.core.costs import CostModel, Tariff
 from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
+from igentai_orchestrator.core.named import distinct
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
 from igentai_orchestrator.core.shares import Shares
-from igentai_orchestrator.core.sightings import distinct
 from igentai_orchestrator.core.splits import Splits
 
 if TYPE_CHECKING:

@@ -19,9 +19,13 @@ class Series:
         self._points: list[Point] = []
         self._step_s = FIRST_STEP_S
 
+    def wants(self, elapsed_s: float) -> bool:
+        """Whether a point at this time would be kept."""
+        return not self._points or elapsed_s >= self._points[-1][0] + self._step_s
+
     def record(self, point: Point) -> None:
         points = self._points
-        if points and point[0] < points[-1][0] + self._step_s:
+        if not self.wants(point[0]):
             return
         points.append(point)
         if len(points) >= MOST_POINTS:

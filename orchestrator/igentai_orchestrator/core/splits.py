@@ -111,7 +111,7 @@ class Splits:
         """
         if known <= LIST_MAX and fresh_share > STALLED:
             return
-        if self._tree.mode != "auto" or self._tree.children(ROOT):
+        if self._tree.mode != "auto" or self._tree[ROOT].children:
             return
         tried = sum(self._root_tried.values())
         if tried and (len(self._done) >= self._wanted or tried >= ATTEMPTS_MAX * self._wanted):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from igentai_orchestrator.core.overlap import Overlap
 from igentai_orchestrator.core.series import Point, Series
@@ -22,8 +22,7 @@ MOST_KEYS: Final = 4096  # producers, partitions: what comes after is counted to
 OTHERS: Final = "(others)"
 
 
-@dataclass(frozen=True, slots=True)
-class Answered:
+class Answered(NamedTuple):
     """An answer. `model` is `provider:model`; fresh attributes are numbered from `first_number` without gaps.
 
     `repeats` are the numbers of the attributes named again; `candidates` counts all that was named.
@@ -98,7 +97,8 @@ class Statistics:
             _tally(self._producers, answer.producer),
             _tally(self._partitions, answer.partition),
         ):
-            tally.enter(number)
+            if number != tally.slice:
+                tally.enter(number)
             tally.ok += 1
             tally.candidates += candidates
             tally.fresh += fresh
@@ -107,7 +107,8 @@ class Statistics:
             tally.cost += cost
             tally.latencies.append(answer.latency_ms)
         self._overlap.record(answer.model, answer.first_number, fresh, answer.repeats)
-        self._series.record(self._point(elapsed))
+        if self._series.wants(elapsed):
+            self._series.record(self._point(elapsed))
 
     def record_failure(self, now: float, failure: Failed) -> None:
         """Take in a request that came to nothing."""

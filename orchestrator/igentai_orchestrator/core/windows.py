@@ -89,13 +89,13 @@ class Tally:
 
     __slots__ = (
         "_copies",
-        "_slice",
         "candidates",
         "cost",
         "failed",
         "fresh",
         "latencies",
         "ok",
+        "slice",
         "tokens_in",
         "tokens_out",
     )
@@ -104,13 +104,13 @@ class Tally:
         self.ok = self.failed = self.candidates = self.fresh = self.tokens_in = self.tokens_out = 0
         self.cost = 0.0
         self.latencies: deque[int] = deque(maxlen=LATENCIES)
-        self._slice = -1
+        self.slice = -1  # in which was counted last
         self._copies: deque[tuple[int, Counts]] = deque(maxlen=COPIES)  # slice number, totals when it began
 
     def enter(self, number: int) -> None:
         """Whatever is counted next happens in slice `number`."""
-        if number != self._slice:
-            self._slice = number
+        if number != self.slice:
+            self.slice = number
             self._copies.append((number, self.counts()))
 
     def counts(self) -> Counts:
@@ -120,7 +120,7 @@ class Tally:
     def leave_behind(self, number: int) -> None:
         """What was counted so far is in no window; windows begin with slice `number`."""
         self._copies.clear()
-        self._slice = -1
+        self.slice = -1
         self.enter(number)
 
     def since(self, number: int) -> Counts:

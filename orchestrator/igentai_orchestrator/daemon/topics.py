@@ -11,6 +11,7 @@ from igentai_orchestrator.core.phase import Phase
 from igentai_orchestrator.daemon import documents
 from igentai_orchestrator.daemon.embedded_model import start_embedded
 from igentai_orchestrator.daemon.state import Ended
+from igentai_orchestrator.shell import garbage
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -83,7 +84,8 @@ class Topics:
         state.spec, state.latest = spec, 0
         for repair in opened.repairs:
             state.log.warning("archive.repaired", topic=spec.topic, what=repair)
-        self._dispatch(facts.TopicOpened(spec, opened.ledger, str(opened.spool), opened.history, opened.elapsed_s))
+        with garbage.held_off():
+            self._dispatch(facts.TopicOpened(spec, opened.ledger, str(opened.spool), opened.history, opened.elapsed_s))
         campaign = state.desk.books.campaign
         state.latest = len(campaign.admission) if campaign else 0
         self._spools.take_left_over()
@@ -104,6 +106,7 @@ class Topics:
         state.log.info("topic.closed", topic=spec.topic, status=close.status, reason=close.reason)
         state.spec = state.opened = None
         self._dispatch(facts.TopicClosed())
+        garbage.taken_back()
         state.tell_watchers()
 
 

@@ -206,7 +206,7 @@ def test_windows_begin_anew_where_the_past_has_no_times() -> None:
     for _ in range(50):
         statistics.record(3_600.0, ANSWER)
     statistics.restored(3_600.0)
-    statistics.record(3_605.0, replace(ANSWER, first_number=501, fresh=2))
+    statistics.record(3_605.0, ANSWER._replace(first_number=501, fresh=2))
     document = statistics.snapshot(3_660.0)
     assert document["unique_attributes"] == 502
     assert document["windows"]["run"]["unique_attributes"] == 502
@@ -221,10 +221,10 @@ def test_trend_and_weight_show_what_changed() -> None:
     statistics = Statistics(0.0)
     for minute in range(30):
         late = minute >= 25
-        statistics.record(60.0 * minute, replace(ANSWER, first_number=1 + 10 * minute, fresh=1 if late else 10))
+        statistics.record(60.0 * minute, ANSWER._replace(first_number=1 + 10 * minute, fresh=1 if late else 10))
         if late:
-            statistics.record(60.0 * minute, replace(ANSWER, model="p:b", first_number=301 + minute, fresh=3))
-            statistics.record(60.0 * minute, replace(ANSWER, model="p:b", first_number=331 + minute, fresh=3))
+            statistics.record(60.0 * minute, ANSWER._replace(model="p:b", first_number=301 + minute, fresh=3))
+            statistics.record(60.0 * minute, ANSWER._replace(model="p:b", first_number=331 + minute, fresh=3))
     rows = statistics.snapshot(1_800.0)["providers"]
     assert rows["p:a"]["trend"] < -0.8
     assert rows["p:b"]["trend"] > 1.0
@@ -234,7 +234,7 @@ def test_trend_and_weight_show_what_changed() -> None:
 def test_latency_is_of_the_latest_256_answers() -> None:
     statistics = Statistics(0.0)
     for latency in [60_000] * 500 + list(range(1, 257)):
-        statistics.record(1.0, replace(ANSWER, latency_ms=latency))
+        statistics.record(1.0, ANSWER._replace(latency_ms=latency))
     row = statistics.snapshot(2.0)["providers"]["p:a"]
     assert (row["latency_ms"], row["latency_p95_ms"]) == (128, 244)
 
@@ -249,7 +249,7 @@ def test_failures_are_kept_by_kind() -> None:
 def test_too_many_keys_are_counted_together() -> None:
     statistics = Statistics(0.0)
     for n in range(MOST_KEYS + 50):
-        statistics.record(1.0, replace(ANSWER, partition=str(n), first_number=1 + 10 * n))
+        statistics.record(1.0, ANSWER._replace(partition=str(n), first_number=1 + 10 * n))
     partitions: dict[str, Any] = statistics.snapshot(2.0)["partitions"]
     assert len(partitions) == MOST_KEYS + 1
     assert partitions[OTHERS]["requests"] == 50

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from heapq import merge
-from operator import itemgetter
-from typing import TYPE_CHECKING, Any, Final
+from heapq import heapify, heappop, heapreplace
+from typing import TYPE_CHECKING, Final
 
 from igentai.errors import LedgerDamaged
 from igentai_orchestrator.shell.archive import rows
@@ -75,10 +74,16 @@ def last_id(connection: sqlite3.Connection) -> int:
 
 
 def _in_order(connection: sqlite3.Connection, last_id: int) -> Iterator[Record]:
-    def numbered(table: str, read: Callable[[rows.Row], Record]) -> Iterator[tuple[Any, ...]]:
-        for row in connection.execute(rows.SELECT_HISTORY[table], (last_id,)):
-            yield row[0], read(row)
-
-    streams = [numbered(table, read) for table, read in _READERS.items()]
-    for _, record in merge(*streams, key=itemgetter(0)):
-        yield record
+    heads: list[tuple[int, int, rows.Row, sqlite3.Cursor, Callable[[rows.Row], Record]]] = []
+    for place, (table, read) in enumerate(_READERS.items()):
+        cursor = connection.execute(rows.SELECT_HISTORY[table], (last_id,))
+        if (row := cursor.fetchone()) is not None:
+            heads.append((row[0], place, row, cursor, read))
+    heapify(heads)
+    while heads:
+        _, place, row, cursor, read = heads[0]
+        yield read(row)
+        if (row := cursor.fetchone()) is None:
+            heappop(heads)
+        else:
+            heapreplace(heads, (row[0], place, row, cursor, read))

@@ -103,7 +103,8 @@ def answer(row: Row) -> AnswerRecord:
 
 
 def assignment(row: Row) -> AssignmentRecord:
-    values = (*row[1:-1], tuple(orjson.loads(row[-1])))
+    listed = row[-1]
+    values = (*row[1:-1], () if listed == _NOTHING else tuple(orjson.loads(listed)))
     return AssignmentRecord(*values)
 
 
