@@ -25,7 +25,7 @@ from igentai.batch.result import BROKE_OFF, BUDGET, STOPPED, Failure, Result, Us
 from igentai.batch.retrying import again
 from igentai.budget import Budget
 from igentai.errors import FailureKind, ProviderError
-from igentai.retry import GiveUp, ProviderOut
+from igentai.retry import GiveUp, ProviderOut, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -134,7 +134,10 @@ class Schedule:
                 self._drop_front(again_now)
                 return flight
             if flight is None:
-                return None
+                if not again_now or (later_s := self._aside_s(asking, now)) is None:
+                    return None
+                heapq.heapreplace(self._due, (now + later_s, next(self._numbers), asking))
+                continue
             self._drop_front(again_now)
             self._finals.append(self._failure(asking, *flight))
         return None
@@ -146,7 +149,7 @@ class Schedule:
         soonest = self._due[0][0] - now if self._due else math.inf
         if self._waiting or soonest <= 0:
             asking = self._due[0][2] if soonest <= 0 else self._waiting[0]
-            held = min(self._held_s(place, asking, now) for place in range(len(self._routes)))
+            held = min(with_rest for _, with_rest in self._rested_s(asking, now))
             soonest = min(held, soonest) if soonest > 0 else held
         return max(0.0, soonest)
 
@@ -203,12 +206,9 @@ class Schedule:
                 failed_result(asking.index, asking.query.id, failure, asking.attempts, route.provider, route.model),
                 latency_ms=took,
             )
-        asking.failed_on |= {route.key}
-        after_s = 0.0 if isinstance(verdict, ProviderOut) else getattr(verdict, "after_s", 0.0)
-        elsewhere = any(
-            r.key not in asking.failed_on and self.accesses[r.provider].out_for(r.model) is None for r in self._routes
-        )
-        heapq.heappush(self._due, (now + (0.0 if elsewhere else after_s), next(self._numbers), asking))
+        asking.rests[flight.place] = now + (verdict.after_s if isinstance(verdict, Retry) else 0.0)
+        rests = (asking.rests.get(p, now) for p, r in enumerate(self._routes) if not self._is_out(r))
+        heapq.heappush(self._due, (min(rests, default=now), next(self._numbers), asking))
         return None
 
     def stop(self, reason: str, now: float) -> list[Result]:
@@ -236,10 +236,10 @@ class Schedule:
         usable = [p for p, r in enumerate(self._routes) if self._usable(r, now)]
         if not usable:
             return self.all_out or (FailureKind.INTERNAL.value, "no provider can be asked")
-        fresh = [p for p in usable if self._routes[p].key not in asking.failed_on] or usable
         reasons: list[tuple[str, str]] = []
         held = False
-        for place in sorted(fresh, key=lambda p: self._sent[p] / self._routes[p].weight):
+        # Those where it has not failed first.
+        for place in sorted(usable, key=lambda p: (p in asking.rests, self._sent[p] / self._routes[p].weight)):
             route = self._routes[place]
             access = self.accesses[route.provider]
             call = call_of(asking.query, route.model, self._options)
@@ -256,7 +256,7 @@ class Schedule:
                 )
                 held = held or bool(self.flights)  # what is under way may cost less than was reserved
                 continue
-            if access.wait_s(now, tokens) > 0:
+            if asking.rests.get(place, now) > now or access.wait_s(now, tokens) > 0:
                 held = True
                 continue
             return self._flight(asking, place, call, tokens_in, bound, now)
@@ -274,18 +274,31 @@ class Schedule:
         return flight
 
     def _held_s(self, place: int, asking: Asking, now: float) -> float:
+        """Seconds until it may go there, its own rest left out."""
         route = self._routes[place]
-        access = self.accesses[route.provider]
-        if access.out_for(route.model) is not None:
+        if self._is_out(route):
             return math.inf
         call = call_of(asking.query, route.model, self._options)
         if not self.budget.can(self._appraisal.bound_usd(route, call)):
             return math.inf
-        return access.wait_s(now, self._appraisal.tokens_in(route, call) + call.max_tokens)
+        return self.accesses[route.provider].wait_s(now, self._appraisal.tokens_in(route, call) + call.max_tokens)
+
+    def _rested_s(self, asking: Asking, now: float) -> list[tuple[float, float]]:
+        """Of each route: seconds until it may go there, without and with its own rest."""
+        held = [self._held_s(place, asking, now) for place in range(len(self._routes))]
+        return [(held_s, max(held_s, asking.rests.get(place, now) - now)) for place, held_s in enumerate(held)]
+
+    def _aside_s(self, asking: Asking, now: float) -> float | None:
+        """Seconds for which it steps aside: where a route is free that it alone has to leave alone. None: it is not."""
+        rested = self._rested_s(asking, now)
+        return min(with_rest for _, with_rest in rested) if any(held_s == 0 for held_s, _ in rested) else None
+
+    def _is_out(self, route: Route) -> bool:
+        return self.accesses[route.provider].out_for(route.model) is not None
 
     def _usable(self, route: Route, now: float) -> bool:
         access = self.accesses[route.provider]
-        if access.out_for(route.model) is not None:
+        if self._is_out(route):
             return False
         if (reason := access.silent(now)) is not None:
             access.put_out(FailureKind.TIMEOUT.value, f"{reason}: check its address and the network, then run again")
