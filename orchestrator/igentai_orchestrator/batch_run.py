@@ -118,7 +118,6 @@ def plan_of(asked: Asked, settings: Settings) -> Plan:
         ConfigurationError: a value that cannot be, or a provider that is not understood.
         NoUsableProvider: a key is missing, or there is nobody.
     """
-    retry_on = asked.retry_on.split(",") if isinstance(asked.retry_on, str) else asked.retry_on
     said = {
         "burst": asked.burst, "tokens_per_minute": asked.tokens_per_minute, "fail_fast": asked.fail_fast,
         "timeout": asked.timeout, "budget_usd": asked.budget, "max_retries": asked.retries,
@@ -129,7 +128,7 @@ def plan_of(asked: Asked, settings: Settings) -> Plan:
         options = Options(
             max_concurrency=asked.concurrency or (DEFAULT_CONCURRENCY if asked.parallel else 1),
             rate=rate_of(asked.rate_limit),
-            retry_on=retry_list(retry_on),
+            retry_on=retry_list(asked.retry_on),
             prices={name: Price(p.input, p.output, p.cached) for name, p in settings.prices.items()},
             limit_share=settings.limit_share,
             **{name: value for name, value in said.items() if value is not None},  # type: ignore[arg-type]  # as said
@@ -178,13 +177,14 @@ def _check_files(asked: Asked) -> None:
             raise UsageError("--resume needs an output file: say -o OUT.jsonl")
         return
     check_name(asked.output)
+    for path, flag in ((asked.output, "-o"), (asked.failed, "--failed")):
+        if path is not None and not path.parent.is_dir():
+            raise UsageError(f"there is no folder {path.parent}; make it, or choose another {flag}")
     there = asked.output.exists() or journal_path(asked.output).exists()
     if there and not (asked.resume or asked.overwrite):
         raise UsageError(
             f"{asked.output} is there already: say --resume to ask what is missing, or --overwrite to start again"
         )
-    if not asked.output.parent.is_dir():
-        raise UsageError(f"there is no folder {asked.output.parent}; make it, or choose another -o")
 
 
 async def _guarded(asked: Asked, plan: Plan, *, as_json: bool) -> int:
@@ -307,7 +307,10 @@ def _open_failed(path: Path) -> IO[bytes]:
 def _tell_end(asked: Asked, batch: Batch, *, as_json: bool) -> int:
     stats = batch.tally.snapshot()
     if as_json and asked.output != STANDARD:
-        document = {f.name: getattr(stats, f.name) for f in fields(stats)} | {"resumed": batch.resumed}
+        document = {f.name: getattr(stats, f.name) for f in fields(stats)} | {
+            "average_cost_usd": stats.average_cost_usd, "average_duration_ms": stats.average_duration_ms,
+            "cache_hit_rate": stats.cache_hit_rate, "failures": dict(batch.failures), "resumed": batch.resumed,
+        }  # fmt: skip
         sys.stdout.write(orjson.dumps(document).decode() + "\n")
     sys.stderr.write(f"{summary(batch)}\n")
     out = batch.schedule.all_out
