@@ -38,13 +38,14 @@ def check_files(asked: Asked) -> None:
             raise UsageError("--resume needs an output file: say -o OUT.jsonl")
         return
     check_name(asked.output)
+    for path, flag in ((asked.output, "-o"), (asked.failed, "--failed")):
+        if path is not None and not path.parent.is_dir():
+            raise UsageError(f"there is no folder {path.parent}; make it, or choose another {flag}")
     there = asked.output.exists() or _journal_path(asked.output).exists()
     if there and not (asked.resume or asked.overwrite):
         raise UsageError(
             f"{asked.output} is there already: say --resume to ask what is missing, or --overwrite to start again"
         )
-    if not asked.output.parent.is_dir():
-        raise UsageError(f"there is no folder {asked.output.parent}; make it, or choose another -o")
 
 
 def open_rows(asked: Asked, files: ExitStack) -> tuple[Iterator[Row], int | None]:

@@ -79,7 +79,6 @@ def plan_of(asked: Asked, settings: Settings) -> Plan:
         ConfigurationError: a value that cannot be, or a provider that is not understood.
         NoUsableProvider: a key is missing, or there is nobody.
     """
-    retry_on = asked.retry_on.split(",") if isinstance(asked.retry_on, str) else asked.retry_on
     said = {
         "burst": asked.burst, "tokens_per_minute": asked.tokens_per_minute, "fail_fast": asked.fail_fast,
         "timeout": asked.timeout, "budget_usd": asked.budget, "max_retries": asked.retries,
@@ -90,7 +89,7 @@ def plan_of(asked: Asked, settings: Settings) -> Plan:
         options = Options(
             max_concurrency=asked.concurrency or (DEFAULT_CONCURRENCY if asked.parallel else 1),
             rate=rate_of(asked.rate_limit),
-            retry_on=retry_list(retry_on),
+            retry_on=retry_list(asked.retry_on),
             prices={name: Price(p.input, p.output, p.cached) for name, p in settings.prices.items()},
             limit_share=settings.limit_share,
             **{name: value for name, value in said.items() if value is not None},  # type: ignore[arg-type]  # as said

@@ -85,7 +85,9 @@ def line(progress: Progress, elapsed_s: float, resumed: int) -> str:
 def summary(batch: Batch) -> str:
     """What a batch came to, in one line."""
     stats = batch.tally.snapshot()
-    parts = [f"{stats.succeeded} answered", f"{stats.failed} failed", f"{stats.calls} calls", f"${stats.cost_usd:.4f}"]
+    kinds = ", ".join(f"{n} {kind}" for kind, n in batch.failures.most_common())
+    failed = f"{stats.failed} failed ({kinds})" if kinds else f"{stats.failed} failed"
+    parts = [f"{stats.succeeded} answered", failed, f"{stats.calls} calls", f"${stats.cost_usd:.4f}"]
     if batch.resumed:
         parts.insert(1, f"{batch.resumed} of them before")
     if stats.cache_hits:

@@ -121,7 +121,10 @@ def _failed_row(row: Row, result: Result) -> dict[str, Any]:
 def _tell_end(asked: Asked, batch: Batch, *, as_json: bool) -> int:
     stats = batch.tally.snapshot()
     if as_json and asked.output != STANDARD:
-        document = {f.name: getattr(stats, f.name) for f in fields(stats)} | {"resumed": batch.resumed}
+        document = {f.name: getattr(stats, f.name) for f in fields(stats)} | {
+            "average_cost_usd": stats.average_cost_usd, "average_duration_ms": stats.average_duration_ms,
+            "cache_hit_rate": stats.cache_hit_rate, "failures": dict(batch.failures), "resumed": batch.resumed,
+        }  # fmt: skip
         sys.stdout.write(orjson.dumps(document).decode() + "\n")
     sys.stderr.write(f"{summary(batch)}\n")
     out = batch.schedule.all_out

@@ -15,6 +15,8 @@ from typing import Any
 
 import pytest
 
+from igentai import logs
+from igentai_orchestrator.cli import main
 from tests.doubles import Double, Fault, Script, World
 from tests.end_to_end.command import environment, igentai, until
 
@@ -89,6 +91,7 @@ async def test_some_fail_exit_4_and_the_failed_file_can_be_asked_again(tmp_path:
     async with Double("openai", WORLD, script) as double:
         done = await batch(double, tmp_path, "in.jsonl", "-o", "out.jsonl", "--failed", "failed.jsonl")
         assert done.code == 4, done.err
+        assert "3 failed (2 refused, 1 input)" in done.err
         found = rows(tmp_path / "out.jsonl")
         assert [row["error"]["kind"] if row["error"] else None for row in found] == [
             *(None, "refused", None, None, "refused", None, "input")
@@ -221,19 +224,33 @@ async def test_the_table_in_the_configuration_holds_and_flags_win(tmp_path: Path
         (("in.jsonl", "-o", "there.jsonl"), "--resume"),
         (("in.jsonl", "-o", "in.jsonl"), "different files"),
         (("in.jsonl", "-o", "out.jsonl", "--template", "{nothing}"), "nothing"),
+        (("in.jsonl", "-o", "out.jsonl", "--template", "the same"), "names no field"),
+        (("in.jsonl", "-o", "out.jsonl", "--failed", "nowhere/failed.jsonl"), "--failed"),
         (("in.jsonl", "-o", "out.xlsx"), "call it"),
         (("in.jsonl", "-o", "out.jsonl", "--rate-limit", "soon"), "rate limit"),
         (("in.jsonl", "-o", "out.jsonl", "--resume", "--overwrite"), "contradict"),
         (("in.jsonl", "--resume"), "output file"),
     ],
 )
-async def test_wrong_use_exits_2_before_anything_is_written(tmp_path: Path, flags: tuple[str, ...], said: str) -> None:
+def test_wrong_use_exits_2_before_anything_is_written(
+    tmp_path: Path,
+    flags: tuple[str, ...],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In this process: a start of the interpreter for each would cost more than all the rest."""
     prompts(tmp_path / "in.jsonl", 1)
     (tmp_path / "there.jsonl").write_text("")
     before = sorted(path.name for path in tmp_path.iterdir())
-    done = await igentai("batch", *flags, "--provider", "simulated:small", cwd=tmp_path)
-    assert done.code == 2, done.err
-    assert said in done.err
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["igentai", "batch", *flags, "--provider", "simulated:small"])
+    monkeypatch.setattr(logs, "configure", lambda **_: None)  # it holds for the whole process
+    with pytest.raises(SystemExit) as left:
+        main()
+    err = capsys.readouterr().err
+    assert left.value.code == 2, err
+    assert said in err
     assert sorted(path.name for path in tmp_path.iterdir()) == before
 
 

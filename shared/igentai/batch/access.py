@@ -116,8 +116,8 @@ class Access:
         self._refused_in_a_row += 1
         if self._refused_in_a_row >= min(IN_A_ROW, self.limits.concurrency.limit):
             self.limits.throttled(taken, now, retry_after_s, self._rng)
-        elif self.limits.rate.settle(taken, 0):
-            self.limits.concurrency.release()
+        else:
+            self.limits.turned_away(taken)
 
 
 def _least(one: int | None, other: int | None) -> int | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from igentai.errors import FailureKind
 from igentai.prices import PriceTable
+from igentai.retry import MAYBE_BILLED
 from igentai.tokens import TokenRatio, estimate_messages
 
 if TYPE_CHECKING:
@@ -64,4 +64,4 @@ class Appraisal:
 def cost_unknown(error: ProviderError) -> bool:
     """Whether a failed call may have been billed. A refusal by status costs nothing."""
     refused = error.status is not None and not 200 <= error.status < 300
-    return not refused and error.kind in (FailureKind.TIMEOUT, FailureKind.RESET, FailureKind.GARBAGE)
+    return not refused and error.kind in MAYBE_BILLED

@@ -13,13 +13,16 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Asking:
-    """One prompt on its way. `attempts` counts calls, `tries` those that were not turned away with a 429."""
+    """One prompt on its way. `attempts` counts calls, `tries` those that were not turned away with a 429.
+
+    `rests` says of each place of a route where it failed when it may be asked there again.
+    """
 
     index: int
     query: Query
     attempts: int = 0
     tries: int = 0
-    failed_on: frozenset[str] = frozenset()
+    rests: dict[int, float] = field(default_factory=dict)
     refused_since: float | None = None
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from igentai.errors import FailureKind, UsageError
@@ -20,9 +21,13 @@ DEFAULT_MAX_TOKENS: Final = 1024
 DEFAULT_RETRIES: Final = 5  # the daemon makes 3 tries and asks elsewhere; here a prompt given up is a row lost
 LEAST_WINDOW: Final = 1024  # results that may wait for an earlier one, whatever the concurrency
 
-RetryOn: TypeAlias = "Iterable[int | str]"
+RetryOn: TypeAlias = "Iterable[int | str] | int | str"
 _RATE: Final = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(?:/\s*(s|sec|second|m|min|minute|h|hour))?\s*")
 _SECONDS: Final = {"s": 1.0, "m": 60.0, "h": 3600.0}
+_NUMBERS: Final = (
+    "max_concurrency", "burst", "tokens_per_minute", "timeout", "budget_usd", "max_retries", "retry_delay", "outage",
+    "max_tokens", "temperature", "seed",
+)  # fmt: skip
 _KINDS: Final = frozenset(kind.value for kind in FailureKind)
 
 
@@ -58,7 +63,7 @@ def rate_of(said: float | str | None) -> Rate:
 
 
 def retry_list(said: RetryOn | None) -> frozenset[int | str] | None:
-    """HTTP statuses and kinds of failure to ask again on; `5xx` is every status from 500.
+    """HTTP statuses and kinds of failure to ask again on, in a list or as `"429,503"`; `5xx` is every status from 500.
 
     Raises:
         UsageError: an entry is neither.
@@ -66,7 +71,8 @@ def retry_list(said: RetryOn | None) -> frozenset[int | str] | None:
     if said is None:
         return None
     entries: set[int | str] = set()
-    for entry in said:
+    listed = str(said).split(",") if isinstance(said, (int, str)) else said
+    for entry in listed:
         text = str(entry).strip().lower()
         if text.isdecimal() and 100 <= int(text) <= 599:
             entries.add(int(text))
@@ -130,6 +136,10 @@ class Options:
     limit_share: float = 0.95
 
     def __post_init__(self) -> None:
+        for name in _NUMBERS:
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
+                raise UsageError(f"{name} must be a number, not {value!r}")
         for name in ("max_concurrency", "max_tokens", "burst", "tokens_per_minute"):
             value = getattr(self, name)
             if value is not None and value < 1:

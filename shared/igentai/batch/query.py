@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -92,7 +93,10 @@ def plan_of(asking: Asking) -> Plan:
     said: dict[str, Any] = dict(asking)
     unknown = said.keys() - Asking.__annotations__.keys()
     if unknown:
-        raise UsageError(f"no option is called {min(unknown)!r}; there are {', '.join(sorted(Asking.__annotations__))}")
+        name, names = min(unknown), sorted(Asking.__annotations__)
+        near = get_close_matches(name, names, n=1)
+        said_well = f"did you mean {near[0]}?" if near else f"there are {', '.join(names)}"
+        raise UsageError(f"no option is called {name!r}; {said_well}")
     cache, metrics = said.pop("cache", None), said.pop("metrics", None)
     routes = routes_of(said.pop("provider", None))
     rate, retry_on = rate_of(said.pop("rate_limit", None)), retry_list(said.pop("retry_on", None))
@@ -162,6 +166,8 @@ async def query_parallel(prompts: Iterable[Prompt], **asking: Unpack[Asking]) ->
     >>> [(r.index, r.id, r.ok, r.attempts) for r in results]
     [(0, None, True, 1), (1, 'lakes', True, 1)]
     """
+    if isinstance(prompts, str):
+        raise UsageError("prompts is one text, and each of its letters would be asked; say [text]")
     queries = [as_query(prompt) for prompt in prompts]
     return [result async for result in results_of(queries, plan_of(asking))]
 

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 from igentai.batch.request import Query
 from igentai.batch.running import Unasked
-from igentai.batch.template import filled
+from igentai.batch.template import filled, names_a_field
 from igentai.errors import UsageError
 
 InputFormat: TypeAlias = Literal["jsonl", "csv", "text"]
@@ -55,9 +55,11 @@ def read_rows(lines: Iterable[str], fmt: InputFormat, template: str | None = Non
             has a field `prompt`, or `text`.
 
     Raises:
-        UsageError: the first row has not what the template or the prompt needs: then no row will have it. A later row
-            that cannot be asked becomes an `Unasked`.
+        UsageError: the template names no field; or the first row has not what the template or the prompt needs: then
+            no row will have it. A later row that cannot be asked becomes an `Unasked`.
     """
+    if template is not None and not names_a_field(template):
+        raise UsageError("the template names no field, so all rows would ask the same; say 'Summarise: {text}'")
     first = True
     for fields in _FIELDS[fmt](lines):
         try:

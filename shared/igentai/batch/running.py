@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import Counter
 from contextlib import aclosing
 from dataclasses import dataclass
 from random import Random
@@ -83,6 +84,7 @@ class Batch:
         self._keeping = Keeping(journal, cache, routes[0], options, kept=self._final, woken=self._wake.set)
         self._read = 0
         self.total: int | None = None
+        self.failures: Counter[str] = Counter()  # by kind
         self.cut_short = 0  # replies that reached max_tokens
         self.resumed = 0  # answers that the journal had
         self._news = False  # whether something ended since the last word of progress
@@ -289,8 +291,10 @@ class Batch:
         self.tally.count(result, earlier=earlier)
         self.cut_short += result.finish == "length"
         self._collector.put(result.index, result)
-        if result.error is not None and result.error.kind != STOPPED:
-            self.record.gave_up(result)
+        if result.error is not None:
+            self.failures[result.error.kind] += 1
+            if result.error.kind != STOPPED:
+                self.record.gave_up(result)
         self._news = True
 
     def _raise_faults(self) -> None:

@@ -17,24 +17,24 @@ from dataclasses import replace
 from itertools import count
 from typing import TYPE_CHECKING, Final
 
-from igentai.batch.access import Access
 from igentai.batch.appraisal import Appraisal, cost_unknown
-from igentai.batch.call import call_of
 from igentai.batch.flight import Asking, Flight
-from igentai.batch.result import BROKE_OFF, BUDGET, STOPPED, Failure, Result, Usage, failed_result
+from igentai.batch.placing import Place, Placing
+from igentai.batch.result import BROKE_OFF, STOPPED, Failure, Result, Usage, failed_result
 from igentai.batch.retrying import again
 from igentai.budget import Budget
 from igentai.errors import FailureKind, ProviderError
-from igentai.retry import GiveUp, ProviderOut
+from igentai.retry import GiveUp, ProviderOut, Retry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from random import Random
 
+    from igentai.batch.access import Access
     from igentai.batch.options import Options
     from igentai.batch.request import Query
     from igentai.batch.route import Route
-    from igentai.providers.base import Call, Reply
+    from igentai.providers.base import Reply
 
 LONGEST_REFUSED_S: Final = 600.0
 """A prompt that has met nothing but 429s for so long is given up."""
@@ -55,10 +55,7 @@ class Schedule:
         self._rng = rng
         self._appraisal = Appraisal(self._routes, options)
         self.budget = Budget(options.budget_usd, options.spent_usd)
-        self.accesses: dict[str, Access] = {}
-        for route in routes:
-            self.accesses.setdefault(route.provider, Access(route, options, rng))
-        self._sent = [0] * len(self._routes)
+        self._placing = Placing(self._routes, options, rng, self._appraisal, self.budget)
         self._waiting: deque[Asking] = deque()
         self._due: list[tuple[float, int, Asking]] = []
         self._numbers = count(1)
@@ -99,8 +96,12 @@ class Schedule:
     @property
     def all_out(self) -> tuple[str, str] | None:
         """The kind of failure and the reason why no route can be asked any more, None while one can."""
-        reasons = [self.accesses[route.provider].out_for(route.model) for route in self._routes]
-        return None if None in reasons else reasons[0]
+        return self._placing.all_out
+
+    @property
+    def accesses(self) -> dict[str, Access]:
+        """What is known of each provider, by its name."""
+        return self._placing.accesses
 
     @property
     def unpriced(self) -> str | None:
@@ -129,14 +130,17 @@ class Schedule:
             if not again_now and not self._waiting:
                 return None
             asking = self._due[0][2] if again_now else self._waiting[0]
-            flight = self._send(asking, now)
-            if isinstance(flight, Flight):
+            place = self._placing.choose(asking, now, flying=bool(self.flights))
+            if isinstance(place, Place):
                 self._drop_front(again_now)
-                return flight
-            if flight is None:
-                return None
+                return self._fly(asking, place, now)
+            if place is None:
+                if not again_now or (later_s := self._placing.aside_s(asking, now)) is None:
+                    return None
+                heapq.heapreplace(self._due, (now + later_s, next(self._numbers), asking))
+                continue
             self._drop_front(again_now)
-            self._finals.append(self._failure(asking, *flight))
+            self._finals.append(self._failure(asking, place.kind, place.reason))
         return None
 
     def wait_s(self, now: float) -> float:
@@ -146,7 +150,7 @@ class Schedule:
         soonest = self._due[0][0] - now if self._due else math.inf
         if self._waiting or soonest <= 0:
             asking = self._due[0][2] if soonest <= 0 else self._waiting[0]
-            held = min(self._held_s(place, asking, now) for place in range(len(self._routes)))
+            held = self._placing.wait_s(asking, now)
             soonest = min(held, soonest) if soonest > 0 else held
         return max(0.0, soonest)
 
@@ -203,12 +207,8 @@ class Schedule:
                 failed_result(asking.index, asking.query.id, failure, asking.attempts, route.provider, route.model),
                 latency_ms=took,
             )
-        asking.failed_on |= {route.key}
-        after_s = 0.0 if isinstance(verdict, ProviderOut) else getattr(verdict, "after_s", 0.0)
-        elsewhere = any(
-            r.key not in asking.failed_on and self.accesses[r.provider].out_for(r.model) is None for r in self._routes
-        )
-        heapq.heappush(self._due, (now + (0.0 if elsewhere else after_s), next(self._numbers), asking))
+        asking.rests[flight.place] = now + (verdict.after_s if isinstance(verdict, Retry) else 0.0)
+        heapq.heappush(self._due, (self._placing.rests_until(asking, now), next(self._numbers), asking))
         return None
 
     def stop(self, reason: str, now: float) -> list[Result]:
@@ -231,66 +231,15 @@ class Schedule:
 
     # -- sending --------------------------------------------------------------------------------------------------
 
-    def _send(self, asking: Asking, now: float) -> Flight | tuple[str, str] | None:
-        """The flight; or kind and reason where it can never go; or None where it has to wait."""
-        usable = [p for p, r in enumerate(self._routes) if self._usable(r, now)]
-        if not usable:
-            return self.all_out or (FailureKind.INTERNAL.value, "no provider can be asked")
-        fresh = [p for p in usable if self._routes[p].key not in asking.failed_on] or usable
-        reasons: list[tuple[str, str]] = []
-        held = False
-        for place in sorted(fresh, key=lambda p: self._sent[p] / self._routes[p].weight):
-            route = self._routes[place]
-            access = self.accesses[route.provider]
-            call = call_of(asking.query, route.model, self._options)
-            tokens_in = self._appraisal.tokens_in(route, call)
-            tokens = tokens_in + call.max_tokens
-            too_large = access.too_large(tokens)
-            if too_large is not None:
-                reasons.append((FailureKind.REFUSED.value, too_large))
-                continue
-            bound = self._appraisal.bound_usd(route, call)
-            if not self.budget.can(bound):
-                reasons.append(
-                    (BUDGET, f"it could cost ${bound:.6f}, and ${self.budget.left:.6f} of the budget is left")
-                )
-                held = held or bool(self.flights)  # what is under way may cost less than was reserved
-                continue
-            if access.wait_s(now, tokens) > 0:
-                held = True
-                continue
-            return self._flight(asking, place, call, tokens_in, bound, now)
-        return None if held else reasons[0]
-
-    def _flight(self, asking: Asking, place: int, call: Call, tokens_in: int, bound: float, now: float) -> Flight:
-        access = self.accesses[self._routes[place].provider]
+    def _fly(self, asking: Asking, place: Place, now: float) -> Flight:
+        access = self.accesses[self._routes[place.number].provider]
         number = next(self._numbers)
-        taken = access.take(now, tokens_in + call.max_tokens, number)
-        self.budget.reserve(number, bound)
+        taken = access.take(now, place.tokens_in + place.call.max_tokens, number)
+        self.budget.reserve(number, place.bound_usd)
         asking.attempts += 1
-        self._sent[place] += 1
-        flight = Flight(number, asking, place, call, taken, now, tokens_in, bound)
+        flight = Flight(number, asking, place.number, place.call, taken, now, place.tokens_in, place.bound_usd)
         self.flights[number] = flight
         return flight
-
-    def _held_s(self, place: int, asking: Asking, now: float) -> float:
-        route = self._routes[place]
-        access = self.accesses[route.provider]
-        if access.out_for(route.model) is not None:
-            return math.inf
-        call = call_of(asking.query, route.model, self._options)
-        if not self.budget.can(self._appraisal.bound_usd(route, call)):
-            return math.inf
-        return access.wait_s(now, self._appraisal.tokens_in(route, call) + call.max_tokens)
-
-    def _usable(self, route: Route, now: float) -> bool:
-        access = self.accesses[route.provider]
-        if access.out_for(route.model) is not None:
-            return False
-        if (reason := access.silent(now)) is not None:
-            access.put_out(FailureKind.TIMEOUT.value, f"{reason}: check its address and the network, then run again")
-            return False
-        return True
 
     def _drop_front(self, retried: bool) -> None:
         if retried:

@@ -47,6 +47,15 @@ def filled(template: str, item: Any) -> str:
     return _PLACE.sub(value, template)
 
 
+def names_a_field(template: str) -> bool:
+    """Whether `template` would be another prompt for another item.
+
+    >>> names_a_field("Summarise: {text}"), names_a_field("Reply as {{word}}")
+    (True, False)
+    """
+    return any(place[0] not in ("{{", "}}") for place in _PLACE.finditer(template))
+
+
 def _fields(item: Any) -> Mapping[Any, Any]:
     if isinstance(item, Mapping):
         return item

@@ -49,7 +49,8 @@ class _Line(asyncio.Protocol):
             ConnectionError: it ended before the reply did.
             Malformed: the reply is not HTTP, or is larger than the patience of the exchange allows.
         """
-        assert self.transport is not None
+        if self.transport is None or not self.open:  # it ended before it was of any use: nobody would tell `_over`
+            raise ConnectionResetError("closed by the server")
         self._reader = reader = ReplyReader(exchange)
         self._over = asyncio.get_running_loop().create_future()
         self.transport.write(request)
@@ -61,10 +62,8 @@ class _Line(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         over, reader = self._over, self._reader
-        if over is None or reader is None:
-            self.close()  # a server that speaks before it is asked
-            return
-        if over.done():
+        if over is None or reader is None or over.done():
+            self.close()  # a server that speaks before it is asked: the next reply here would be another's
             return
         try:
             if reader.feed(data):

@@ -122,10 +122,14 @@ async def test_a_budget_needs_a_price() -> None:
 
 async def test_what_is_no_option_is_said_before_anything_is_asked() -> None:
     client = MadeUp()
-    with pytest.raises(UsageError, match="max_concurrent'"):
+    with pytest.raises(UsageError, match="did you mean max_concurrency"):
         await query_parallel(["a"], provider=route(client), max_concurrent=3)  # type: ignore[call-arg]
     with pytest.raises(UsageError, match="empty"):
         await query_parallel(["a", " "], provider=route(client))
+    with pytest.raises(UsageError, match="each of its letters"):
+        await query_parallel("abc", provider=route(client))
+    with pytest.raises(UsageError, match="max_concurrency must be a number, not '5'"):
+        await query_parallel(["a"], provider=route(client), max_concurrency="5")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="not int"):
         await query_parallel([7], provider=route(client))  # type: ignore[list-item]
     assert not client.calls
@@ -142,8 +146,9 @@ async def test_retry_until_it_works_or_not() -> None:
     client = MadeUp(third_works)
     result = await query_with_retry("a", provider=route(client), retry_delay=0.0, max_retries=1)
     assert (result.ok, result.attempts, len(client.calls)) == (False, 2, 2)
-    result = await query_with_retry("a", provider=route(MadeUp(third_works)), retry_delay=0.0, retry_on=[429])
-    assert (result.ok, result.attempts) == (False, 1)
+    for listed in ([429], 429, "429, 503"):
+        result = await query_with_retry("a", provider=route(MadeUp(third_works)), retry_delay=0.0, retry_on=listed)
+        assert (result.ok, result.attempts) == (False, 1)
 
 
 async def test_a_pipeline_of_steps_passes_on_what_came() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from pathlib import Path
@@ -233,6 +234,37 @@ async def test_a_second_run_asks_only_what_the_first_was_not_answered(tmp_path: 
     assert all(r.ok for r in got)
     assert running.resumed == 7
     assert running.tally.calls == 3, "what an earlier run made is not counted again"
+
+
+async def test_runs_that_end_anywhere_and_are_resumed_lose_nothing_and_repeat_only_what_was_in_flight(
+    tmp_path: Path,
+) -> None:
+    prompts, at_once = [f"p{n}" for n in range(60)], 6
+    for seed in range(15):
+        rng, answered, ends = Random(seed), Counter[str](), 0
+
+        async def answer(prompt: str, _attempt: int, rng: Random = rng, answered: Counter[str] = answered) -> str:
+            for _ in range(rng.randint(0, 5)):
+                await asyncio.sleep(0)
+            chance = rng.random()
+            if chance < 0.15:
+                raise fault(FailureKind.RATE_LIMITED, 429, 0.001) if chance < 0.1 else fault()
+            answered[prompt] += 1
+            return prompt
+
+        got: list[Any] = []
+        while len(got) < len(prompts):
+            journal, enough = Journal(tmp_path / f"{seed}"), rng.randint(1, 80)
+            running, got = batch(MadeUp(answer), journal, max_concurrency=at_once), []
+            async with aclosing(running.results(prompts)) as results:
+                async for result in results:
+                    got.append(result)
+                    if len(got) == enough:
+                        break
+            journal.close()
+            ends += 1
+        assert [(r.index, r.text) for r in got] == list(enumerate(prompts)), f"seed {seed}"
+        assert answered.total() - len(prompts) <= (ends - 1) * at_once, f"seed {seed}"
 
 
 @pytest.mark.parametrize("stage", ["append", "sync"])

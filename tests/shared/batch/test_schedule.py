@@ -141,6 +141,24 @@ def test_another_route_takes_over_at_once() -> None:
     assert plan.answered(again, reply(), 0.1).provider == "other"
 
 
+def test_a_prompt_that_waits_for_one_route_holds_up_nobody_and_goes_back_after_its_rest() -> None:
+    plan = schedule(route(name="made-up"), route(name="other", concurrency=1), max_concurrency=3)
+    admit(plan, 3)
+    flights = sent(plan, 0.0)
+    places = [f.place for f in flights]
+    assert sorted(places) == [0, 0, 1]
+    failing = flights[places.index(0)]
+    assert plan.failed(failing, fault(FailureKind.RATE_LIMITED, 429, 4.0), 0.1) is None
+    plan.admit(3, Query("p3"))
+    (behind,) = sent(plan, 0.1)
+    assert (behind.asking.index, behind.place) == (3, 0), "it may not be asked there yet, others may"
+    plan.answered(behind, reply(), 0.2)
+    assert not sent(plan, 4.0)
+    assert 0 < plan.wait_s(4.0) <= 0.1 + 1e-9, "no spinning while the other route is busy"
+    (again,) = sent(plan, 4.1)
+    assert (again.asking.index, again.place) == (failing.asking.index, 0)
+
+
 def test_weights_share_the_calls() -> None:
     plan = schedule(route(weight=3.0), route(name="other", weight=1.0), max_concurrency=40)
     admit(plan, 40)

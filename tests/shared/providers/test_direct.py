@@ -16,6 +16,7 @@ from tests.tls import contexts
 from igentai.errors import FailureKind, ProviderError
 from igentai.providers.base import Call, ProviderSpec, Reply, Secret
 from igentai.providers.direct import DirectProvider
+from igentai.providers.http1 import _Line
 from igentai.providers.http1_reply import Malformed, ReplyReader
 from igentai.providers.wire import Exchange, Patience
 
@@ -118,6 +119,45 @@ async def test_a_cancelled_call_leaves_no_reply_for_the_next() -> None:
         reply = await provider.ask(CALL)
         assert [item for item in double.log[1].items if item not in reply.text] == []
         await provider.close()
+
+
+class Wire(asyncio.Transport):
+    """A transport that sends nowhere."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent: list[bytes] = []
+        self.closed = False
+
+    def write(self, data: object) -> None:
+        self.sent.append(bytes(data))  # type: ignore[call-overload]
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+    def abort(self) -> None:
+        self.closed = True
+
+
+async def test_a_line_that_says_more_than_it_was_asked_is_not_used_again() -> None:
+    line, wire = _Line(), Wire()
+    line.connection_made(wire)
+    asked = asyncio.create_task(line.post(b"GET", Exchange(Patience(), 1.0)))
+    await asyncio.sleep(0)
+    line.data_received(LENGTH)
+    line.data_received(LENGTH)
+    assert await asked is False
+    assert wire.closed
+
+
+async def test_a_line_that_closed_before_it_was_used_is_a_reset() -> None:
+    line, wire = _Line(), Wire()
+    line.connection_made(wire)
+    wire.closed = True
+    line.connection_lost(None)
+    with pytest.raises(ConnectionResetError):
+        await asyncio.wait_for(line.post(b"GET", Exchange(Patience(), 1.0)), 1.0)
+    assert wire.sent == []
 
 
 async def test_https_is_proven_and_an_unproven_server_is_told_nothing(
