@@ -9,8 +9,8 @@ import math
 import types
 import typing
 from collections.abc import Callable
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
-from typing import Any, Final, TypeAlias, Union, get_args, get_origin, get_type_hints
+from dataclasses import MISSING, Field, fields, is_dataclass
+from typing import Any, Final, NamedTuple, TypeAlias, Union, get_args, get_origin, get_type_hints
 
 from igentai.errors import FrameError
 
@@ -41,8 +41,7 @@ _Check: TypeAlias = Callable[[Any, str], Any]
 _SCALARS: Final = frozenset({str, bytes, int, float, bool, type(None)})
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(NamedTuple):
     name: str
     full_name: str
     exact: type[Any] | None  # the one type whose values need no further look
@@ -79,15 +78,15 @@ def build(kind: type[Any], data: dict[str, Any]) -> Any:
     if plan is None:
         plan = _PLANS[kind] = _plan(kind)
     values, found = [], 0
-    for f in plan:
-        value = data.get(f.name, MISSING)
+    for name, full_name, exact, check, default in plan:
+        value = data.get(name, MISSING)
         if value is MISSING:
-            if f.default is None:
-                raise FrameError(f"{kind.__name__} lacks {f.name}")
-            values.append(f.default())
+            if default is None:
+                raise FrameError(f"{kind.__name__} lacks {name}")
+            values.append(default())
             continue
         found += 1
-        values.append(value if type(value) is f.exact else f.check(value, f.full_name))
+        values.append(value if type(value) is exact else check(value, full_name))
     if found != len(data):
         raise FrameError(f"{kind.__name__} carries fields of another version")
     return kind(*values)

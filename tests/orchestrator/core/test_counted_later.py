@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from igentai_orchestrator.core.coverage import Coverage
@@ -48,6 +48,7 @@ def outcome(number: int, answer: Answer, named: Named | None = None) -> Outcome:
     )
 
 
+@settings(deadline=None)
 @given(runs(), st.sets(st.integers(0, 40)))
 def test_coverage(answers: list[Answer], asked: set[int]) -> None:
     now_and_then, at_once, late = Coverage(), Coverage(), Coverage()
@@ -61,6 +62,7 @@ def test_coverage(answers: list[Answer], asked: set[int]) -> None:
     assert late.forecasts == at_once.forecasts
 
 
+@settings(deadline=None)
 @given(runs())
 def test_an_attribute_that_is_new_is_one_that_nobody_named(answers: list[Answer]) -> None:
     """Runs of new numbers are not looked at one by one: it makes no difference to looking."""
@@ -81,6 +83,7 @@ def test_an_attribute_that_is_new_is_one_that_nobody_named(answers: list[Answer]
     assert (table.drawn == plain_table.drawn).all()
 
 
+@settings(deadline=None)
 @given(runs(), st.sets(st.integers(0, 40)), st.floats(0.0, 0.4))
 def test_exclusion_lists(answers: list[Answer], asked: set[int], theta: float) -> None:
     """What strays is weighted by its age: in the order of the answers, whenever which list was asked for."""
@@ -95,6 +98,7 @@ def test_exclusion_lists(answers: list[Answer], asked: set[int], theta: float) -
         assert now_and_then.choose(partition, theta=theta) == late.choose(partition, theta=theta)
 
 
+@settings(deadline=None)
 @given(runs(), st.sets(st.integers(0, 40)))
 def test_overlap(answers: list[Answer], asked: set[int]) -> None:
     now_and_then, late = Overlap(), Overlap()
