@@ -98,7 +98,8 @@ def table(simulator: Any, seeds: int) -> bool:
     print(f"{'all learned':<28}" + "".join(_cell(_errors(learned, f, "estimated_total")) for f in FOUND))
     _intervals(observed)
     _forecasts(observed)
-    return _rmse(_errors(learned, 0.5, "estimated_total")) <= 0.2 and _covered(learned) >= 0.85
+    half, late = (_rmse(_errors(learned, share, "estimated_total")) for share in (0.5, 0.8))
+    return half <= 0.2 and late <= 0.1 and _covered(learned) >= 0.85
 
 
 def _errors(runs: list[Observed], mark: float, figure: str) -> list[float]:

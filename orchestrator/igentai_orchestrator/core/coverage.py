@@ -27,10 +27,8 @@ ANSWERS_MIN: Final = 20
 INVENTED_MAX: Final = 0.02
 AGREEMENT: Final = 0.15  # largest distance of iChao1 and ACE, relative to what was found
 RECENT: Final = 30
-LATEST: Final = 8
 WIDTH_MIN: Final = 1.03  # where nothing is rare any more, what only one model hardly ever names can still be missing
 OBSCURE: Final = 4.0  # times as rarely named as the average: what is still missing
-COLLAPSE: Final = 2.0  # a share of fresh attributes that fell to less than half in eight answers: the topic is closed
 MODELS_MAX: Final = 63
 
 
@@ -119,7 +117,7 @@ class Coverage:
         spend, topic = self._curve.spend, self._sightings.frequencies()
         return (
             self._bounds(topic)
-            | self._total(topic, min(fresh_share, COLLAPSE * self._latest_share()))
+            | self._total(topic)
             | {
                 "found": topic.distinct,
                 "support_2": self._sightings.supported,
@@ -147,11 +145,11 @@ class Coverage:
     def _bounds(q: Frequencies) -> dict[str, Any]:
         return {"at_least": round(q.distinct + ichao1(q)), "good_turing": known_share(q)}
 
-    def _total(self, topic: Frequencies, fresh_share: float) -> dict[str, Any]:
+    def _total(self, topic: Frequencies) -> dict[str, Any]:
         doubt = self._doubt(topic)
         if doubt:
             return {"estimated_total": None, "low": None, "high": None, "confidence": doubt}
-        found, more = topic.distinct, min(unseen(topic, fresh_share), self._hidden(topic.distinct))
+        found, more = topic.distinct, min(unseen(topic), self._hidden(topic.distinct))
         return {
             "estimated_total": round(found + more),
             "low": round(found + more / SPREAD),
@@ -165,10 +163,6 @@ class Coverage:
             return math.inf
         chance = self._named / self._answers / max(found, 1) / OBSCURE
         return 1.0 / (self._drought.evidence * max(chance, 1e-9))
-
-    def _latest_share(self) -> float:
-        latest = list(self._fresh_shares)[-LATEST:]
-        return sum(latest) / max(len(latest), 1)
 
     def _doubt(self, topic: Frequencies) -> str | None:
         """Why no total is given, in words; None if it can be."""

@@ -16,6 +16,7 @@ from igentai_orchestrator.core.estimators import (
     gamma_poisson,
     ichao1,
     known_share,
+    unseen,
 )
 
 counts = st.lists(st.integers(0, 40), max_size=200)
@@ -38,6 +39,7 @@ def test_estimates_are_never_less_than_nothing(values: list[int]) -> None:
     assert gamma_poisson(q) >= 0.0
     assert ace(q) >= -1e-9
     assert 0.0 <= known_share(q) <= 1.0
+    assert 0.0 <= unseen(q) < float("inf")
     low, high = chao1_interval(q)
     assert q.distinct <= low <= q.distinct + chao1(q) + 1e-9 <= high + 2e-9
 
@@ -55,8 +57,8 @@ def test_equal_chances_are_estimated_well() -> None:
     """Where every attribute is as likely as any other, all methods are close."""
     draw = np.random.default_rng(3)
     q = frequencies(np.bincount(draw.integers(0, 1000, 1200), minlength=1000).tolist())
-    for unseen in (chao1(q), ichao1(q), ace(q), gamma_poisson(q)):
-        assert q.distinct + unseen == pytest.approx(1000, rel=0.1)
+    for more in (chao1(q), ichao1(q), ace(q), gamma_poisson(q)):
+        assert q.distinct + more == pytest.approx(1000, rel=0.1)
 
 
 def test_a_finished_topic_has_nothing_unseen() -> None:
@@ -64,3 +66,8 @@ def test_a_finished_topic_has_nothing_unseen() -> None:
     assert chao1(q) == ichao1(q) == 0.0
     assert ace(q) == pytest.approx(0.0)
     assert known_share(q) == 1.0
+
+
+def test_nothing_is_unseen_where_nothing_was_named_only_once() -> None:
+    assert unseen(frequencies([2, 3, 4, 2])) == 0.0
+    assert unseen(frequencies([1, 1, 1, 2, 3])) > unseen(frequencies([1, 2, 2, 2, 3])) >= 0.0
