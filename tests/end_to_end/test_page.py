@@ -379,6 +379,21 @@ async def test_a_document_with_holes_is_drawn() -> None:
         assert (await tab.text("#exist")) == "–"
 
 
+async def test_a_topic_that_was_cut_off_before_it_had_numbers_is_listed_all_the_same() -> None:
+    face = FakeFace()
+    face.add(World("cheeses", "Cheeses", status="interrupted")).unique = 120
+    face.metrics = lambda _: {"topic": "Cheeses", "status": "interrupted"}  # type: ignore[method-assign]  # nothing else
+    async with opened(face) as tab:
+        await tab.until("document.querySelector('#attributes-count').textContent.startsWith('120')")
+        await tab.until("document.querySelector('#rows .row .text')?.textContent.length > 3")
+        assert (await tab.text("#found")) == "120"
+
+
+async def test_an_empty_page_says_whom_a_topic_would_be_asked_of() -> None:
+    async with opened(FakeFace()) as tab:
+        assert (await tab.text("#quick-asked")).startswith("Asks openai:gpt-4o-mini, ")
+
+
 async def test_signed_out_there_is_a_form_that_signs_in() -> None:
     async with daemon(birds(), token="secret") as server, chromium() as tab:
         await tab.open(f"http://127.0.0.1:{server.port}/")

@@ -303,6 +303,14 @@ async def test_the_schema_says_what_is_answered(http: httpx.AsyncClient) -> None
                     assert not contradicts, (method, path, status)
 
 
+async def test_the_schema_says_where_a_token_is_needed(http: httpx.AsyncClient) -> None:
+    schema = (await http.get("/openapi.json")).json()
+    assert schema["components"]["securitySchemes"]["token"] == {"type": "http", "scheme": "bearer"}
+    assert schema["security"] == [{"token": []}]
+    free = {path for path, operations in schema["paths"].items() if operations.get("get", {}).get("security") == []}
+    assert free == {"/healthz", "/readyz"}
+
+
 async def test_health_follows_the_storage(http: httpx.AsyncClient, face: FakeFace) -> None:
     assert (await http.get("/healthz")).status_code == 200
     face.trouble = "no space left"

@@ -30,12 +30,14 @@ def test_a_thinned_series_keeps_its_ends_and_its_order(series: list[int], most: 
         assert (kept[0], kept[-1]) == (points[0], points[-1])
 
 
-@given(st.data(), st.integers(1, 40))
-def test_a_pruned_tree_is_a_tree(data: st.DataObject, most: int) -> None:
-    rows = []
-    for i in range(data.draw(st.integers(0, 80))):
-        parent = data.draw(st.one_of(st.none(), st.integers(0, max(0, i - 1)))) if i else None
-        rows.append({"id": i, "parent": parent, "left": data.draw(st.one_of(st.none(), st.integers(0, 99)))})
+@given(st.lists(st.tuples(st.integers(0, 999), st.none() | st.integers(0, 99)), max_size=80), st.integers(1, 40))
+def test_a_pruned_tree_is_a_tree(drawn: list[tuple[int, int | None]], most: int) -> None:
+    # The parent is one of those before it, or none.
+    parents = [pick % (i + 1) for i, (pick, _) in enumerate(drawn)]
+    rows: list[dict[str, Any]] = [
+        {"id": i, "parent": parent if parent < i else None, "left": left}
+        for i, (parent, (_, left)) in enumerate(zip(parents, drawn, strict=True))
+    ]
     pruned = prune(rows, most)
     kept = {row["id"] for row in pruned["rows"]}
     assert len(kept) <= most

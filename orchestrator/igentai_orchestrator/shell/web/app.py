@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from starlette.exceptions import HTTPException
@@ -11,7 +11,7 @@ from starlette.websockets import WebSocket
 
 from igentai_orchestrator.shell.web.assets import load_assets
 from igentai_orchestrator.shell.web.face import DaemonFace
-from igentai_orchestrator.shell.web.guard import Guard
+from igentai_orchestrator.shell.web.guard import OPEN_PATHS, Guard
 from igentai_orchestrator.shell.web.prometheus import PROMETHEUS_TYPE, exposition
 from igentai_orchestrator.shell.web.replies import JsonResponse, answer_faults
 from igentai_orchestrator.shell.web.routes import api_routes
@@ -32,7 +32,7 @@ def create_app(face: DaemonFace, *, token: str | None, allowed_hosts: set[str], 
     `app.state.access` makes the one-time codes of sign-in addresses (`tokens.Access`).
     """
     access = Access(token)
-    app = FastAPI(
+    app = _Described(
         title="igentai",
         description="Every item that language models know about a topic.",
         docs_url=None,  # both load their code from a CDN
@@ -52,6 +52,20 @@ def create_app(face: DaemonFace, *, token: str | None, allowed_hosts: set[str], 
 
     app.add_middleware(Guard, access=access, allowed_hosts=allowed_hosts)
     return app
+
+
+class _Described(FastAPI):
+    """FastAPI, with what the guard wants written into the schema: it stands before every route and is none of them."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            schema = super().openapi()
+            schema.setdefault("components", {})["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+            schema["security"] = [{"token": []}]
+            for path in OPEN_PATHS & schema["paths"].keys():
+                for operation in schema["paths"][path].values():
+                    operation["security"] = []
+        return super().openapi()
 
 
 def _sign_in_routes(access: Access) -> APIRouter:

@@ -45,7 +45,7 @@ SECURITY_HEADERS: Final = {
 
 _READING: Final = frozenset({"GET", "HEAD"})
 # The page's own files hold nothing of a run; "/" itself answers 401 with a page that says how to sign in.
-_OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/favicon.svg"})
+OPEN_PATHS: Final = frozenset({"/", "/healthz", "/readyz", "/favicon.svg"})
 _OPEN_FOLDER: Final = "/page/"
 
 log = structlog.get_logger("igentai.web")
@@ -150,7 +150,7 @@ class _Passage:
 
 
 def _open(path: str, reading: bool) -> bool:
-    return reading and (path in _OPEN_PATHS or path.startswith(_OPEN_FOLDER))
+    return reading and (path in OPEN_PATHS or path.startswith(_OPEN_FOLDER))
 
 
 def _cookies(headers: Headers) -> dict[str, str]:

@@ -71,7 +71,7 @@ function heardSnapshot(message) {
     if ("series" in message) state.series = message.series ?? [];
     if ("partitions" in message) partitions.update(message.partitions);
     if (message.numbers?.near_duplicates) list.merged(message.numbers.near_duplicates.latest ?? []);
-    if (message.numbers) list.grow(Math.min(message.numbers.unique_attributes ?? 0, runs() ? list.held : Infinity));
+    list.grow(Math.min(current().unique_attributes ?? 0, runs() ? list.held : Infinity));
   }
   draw();
 }
@@ -86,7 +86,7 @@ function wanted() {
   return newest()?.id ?? null;
 }
 
-// The list of topics comes less often than the numbers of the one in view.
+// The list of topics comes less often than the numbers of the one in view; a topic that was cut off may have no numbers.
 const current = () => ({
   unique_attributes: state.numbers.unique_attributes ?? row().unique_attributes,
   cost_usd: state.numbers.cost_usd ?? row().cost_usd,
@@ -161,7 +161,7 @@ function drawAsked() {
 }
 
 function drawTopic() {
-  const numbers = state.numbers;
+  const numbers = { ...state.numbers, ...current() };
   drawTitle(row(), numbers);
   drawNumbers(numbers);
   const requests = (numbers.requests?.ok ?? 0) + (numbers.requests?.failed ?? 0);

@@ -88,6 +88,7 @@ export class Models {
     const share = Math.round((set && live ? row.set_weight : (row.weight ?? 0)) * 100);
     if (slider.value !== String(share)) slider.value = share;
     slider.style.setProperty("--at", `${share}%`);
+    setAttr(slider, "aria-valuetext", `${share} %`);
     setText(node.querySelector("output"), `${share} %`);
   }
 
