@@ -6,6 +6,7 @@ import csv
 import io
 import os
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -83,6 +84,7 @@ class JsonLines:
 
         Raises:
             StorageError: it cannot be written.
+            BrokenPipeError: nobody reads any more.
         """
         self.put(as_row(result))
 
@@ -98,7 +100,8 @@ class JsonLines:
         except OSError as error:
             raise self._error(error) from None
         finally:
-            self._file.close()
+            with suppress(OSError):  # it writes what could not be written once more
+                self._file.close()
 
     def _put(self, data: bytes) -> None:
         try:
@@ -110,8 +113,11 @@ class JsonLines:
         except OSError as error:
             raise self._error(error) from None
 
-    def _error(self, error: OSError) -> StorageError:
-        return StorageError(f"cannot write {self._name}: {error.strerror}; make room, then run again with --resume")
+    def _error(self, error: OSError) -> Exception:
+        """What to raise: whoever read the other end of a pipe has gone, or something to be told."""
+        if isinstance(error, BrokenPipeError):
+            return error
+        return StorageError(f"cannot write {self._name}: {error.strerror}; make room, then run again")
 
 
 class CsvLines(JsonLines):

@@ -14,7 +14,7 @@ import pytest
 from igentai import Failure, Result, Usage, write_results
 from igentai.batch.cache import Cache
 from igentai.batch.journal import Journal, Kept, Promise
-from igentai.batch.outputs import COLUMNS, output_at
+from igentai.batch.outputs import COLUMNS, JsonLines, output_at
 from igentai.batch.request import Query
 from igentai.batch.result import as_row, from_row
 from igentai.errors import OutputsBusy, StorageError, StorageFull, UsageError
@@ -29,6 +29,21 @@ def test_a_row_has_these_names_and_can_be_read_back() -> None:
     assert as_row(BAD)["text"] is None
     assert from_row(json.loads(json.dumps(as_row(BAD)))) == BAD
     assert from_row(as_row(GOOD)) == replace(GOOD, finish=None)
+
+
+def test_an_output_that_cannot_be_written_says_so_once_and_a_pipe_that_nobody_reads_ends_quietly() -> None:
+    full = JsonLines(os.fdopen(os.open("/dev/full", os.O_WRONLY), "wb"), "full")
+    with pytest.raises(StorageError, match="No space left"):
+        full.write(GOOD)
+    with pytest.raises(StorageError, match="No space left"):
+        full.close()
+    reading, writing = os.pipe()
+    os.close(reading)
+    pipe = JsonLines(os.fdopen(writing, "wb"), "pipe")
+    with pytest.raises(BrokenPipeError):
+        pipe.write(GOOD)
+    with pytest.raises(BrokenPipeError):
+        pipe.close()
 
 
 def test_jsonl_csv_and_sqlite_hold_the_same(tmp_path: Path) -> None:
