@@ -113,6 +113,8 @@ class _Partition:
                 continue
             if before > 1:
                 by_hits[before].discard(number)
+                if not by_hits[before]:
+                    del by_hits[before]
             by_hits[before + 1].add(number)
         self.strays.learn(strays, max(elsewhere, 0))
 
