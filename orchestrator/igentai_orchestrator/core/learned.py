@@ -13,6 +13,7 @@ import numpy as np
 from igentai_orchestrator.core.calibration import InventionRates
 from igentai_orchestrator.core.costs import CostModel, Tariff, filled
 from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
+from igentai_orchestrator.core.exclusion import LIST_MAX
 from igentai_orchestrator.core.expectations import Expectations
 from igentai_orchestrator.core.named import distinct
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
@@ -36,6 +37,7 @@ INVENTOR: Final = 0.3  # invented attributes per drawn one from which on a model
 PROBE_SHARE: Final = 0.02
 MORE_CATEGORIES: Final = 15  # that an answer brings when some are known, about
 EMPTY_PRICE: Final = 0.25  # of the mean cost, for a request where all answers are empty
+EMPTY_PRICE_SMALL: Final = 2.0  # the same in a topic that fits an exclusion list: soon only requests are left to save
 PARTING: Final = 8  # answers, of which one about the whole topic is of each model when a topic ends
 DEAREST: Final = 20.0  # times as dear as the cheapest: too dear to be asked only to get to know it
 FEW_UNTRIED: Final = 3  # categories not asked about yet, below which more are asked for
@@ -180,7 +182,8 @@ class LearnedPolicy:
 
         Where requests are limited each of them has a price: its share of what is left, or, where money is not limited,
         the mean price of a request. So what is found within a limit costs no more than asking all models in turn.
-        Answers that are nearly empty cost next to nothing in money: where most are, requests count as well.
+        Answers that are nearly empty cost next to nothing in money: where most are, requests count as well, the more so
+        in a topic that is small.
         """
         parallel = sum(situation.in_flight.values()) + 1
         cost = self._costs.per_answer(situation.usd_left, situation.seconds_left, parallel)
@@ -188,7 +191,8 @@ class LearnedPolicy:
         if self.tariff.optimise != "cost" or (left is None and situation.seconds_left is not None):
             return cost, 0.0
         if left is None:
-            return cost, EMPTY_PRICE * (1.0 - self._costs.length) * float(cost.mean())
+            price = EMPTY_PRICE_SMALL if self._expectations.distinct <= LIST_MAX else EMPTY_PRICE
+            return cost, price * (1.0 - self._costs.length) * float(cost.mean())
         if situation.usd_left is None:
             return cost, float(cost.mean())
         if situation.seconds_left is None:

@@ -115,7 +115,7 @@ class Saturation:
         if self.reached(forecast, coming) is not None:
             return True
         told = self._drought.evidence + coming + SAID_ALL * unheard
-        return self._drought.evidence >= DRYING and told >= DROUGHT and self._outweighs(told)
+        return self._drought.evidence >= DRYING and told >= DROUGHT
 
     def reached(self, forecast: float, coming: int = 0) -> str | None:
         """Why the topic is done, in words, or None. Before 30 answers only on a drought.
