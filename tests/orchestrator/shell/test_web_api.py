@@ -96,6 +96,13 @@ async def test_starting_passes_on_the_flags(http: httpx.AsyncClient, face: FakeF
     assert request.overwrite is False
 
 
+async def test_a_whole_number_may_be_written_with_a_point(http: httpx.AsyncClient, face: FakeFace) -> None:
+    body = {"topic": "Cheeses", "max_requests": 20.0, "budget": 2}
+    assert (await http.post("/api/topics", json=body)).status_code == 201
+    assert (face.requests_seen[-1].max_requests, face.requests_seen[-1].budget) == (20, 2.0)
+    assert (await http.post("/api/topics", json={"topic": "x", "max_requests": 20.5})).status_code == 422
+
+
 async def test_every_flag_of_explore_can_be_said(http: httpx.AsyncClient, face: FakeFace) -> None:
     """Those that concern a topic; what belongs to the daemon or to the terminal is not a topic's."""
     of_the_daemon = {
@@ -181,6 +188,9 @@ async def test_a_topic_that_exists_is_409_until_it_is_said_what_to_do(http: http
         {"topic": "x", "categories": ["a", ""]},
         {"topic": "x", "near_duplicates": "drop"},
         {"topic": "x", "seed": -1},
+        {"topic": "x", "min_yield": False},
+        {"topic": "x", "max_requests": "7"},
+        {"topic": "x", "verify": 1},
         [],
         None,
     ],

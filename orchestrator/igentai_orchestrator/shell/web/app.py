@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, FastAPI, Query, Request
 from starlette.exceptions import HTTPException
@@ -14,7 +14,7 @@ from igentai_orchestrator.shell.web.face import DaemonFace
 from igentai_orchestrator.shell.web.guard import OPEN_PATHS, Guard
 from igentai_orchestrator.shell.web.prometheus import PROMETHEUS_TYPE, exposition
 from igentai_orchestrator.shell.web.replies import JsonResponse, answer_faults
-from igentai_orchestrator.shell.web.routes import api_routes
+from igentai_orchestrator.shell.web.routes import api_routes, faults
 from igentai_orchestrator.shell.web.schemas import SignInAddress
 from igentai_orchestrator.shell.web.sockets import Broadcast
 from igentai_orchestrator.shell.web.tokens import Access
@@ -54,6 +54,12 @@ def create_app(face: DaemonFace, *, token: str | None, allowed_hosts: set[str], 
     return app
 
 
+# Where a route itself answers with plain text.
+_JSON_REFUSALS: Final[dict[int | str, dict[str, Any]]] = {
+    status: {"description": "not let in", "content": {"application/json": {}}} for status in (401, 403)
+}
+
+
 class _Described(FastAPI):
     """FastAPI, with what the guard wants written into the schema: it stands before every route and is none of them."""
 
@@ -71,7 +77,7 @@ class _Described(FastAPI):
 def _sign_in_routes(access: Access) -> APIRouter:
     router = APIRouter(prefix="/api")
 
-    @router.post("/sign-in", status_code=201, responses={201: {"model": SignInAddress}})
+    @router.post("/sign-in", status_code=201, responses={201: {"model": SignInAddress}, **faults()})
     async def sign_in() -> Response:
         """A path that signs one browser in, once; for whoever has the token already."""
         return JsonResponse({"path": f"/?token={access.one_time_code()}" if access.needed else "/"}, status_code=201)
@@ -98,7 +104,7 @@ def _health_routes(face: DaemonFace) -> APIRouter:
             return PlainTextResponse("starting or stopping\n", status_code=503)
         return answer()
 
-    @router.get("/metrics")
+    @router.get("/metrics", responses=_JSON_REFUSALS)
     async def metrics() -> Response:
         """The numbers in the text format of Prometheus."""
         return Response(exposition(face), media_type=PROMETHEUS_TYPE)

@@ -41,7 +41,8 @@ _EXPORT_PIECE: Final = 64 * 1024
 _EXPORT_ENDINGS: Final[dict[str, str]] = {"sqlite": "db"}
 
 
-def _faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def faults(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What is answered instead, for the schema: those of the guard, and `statuses`."""
     return {status: {"model": Fault} for status in (401, 403, *statuses)}
 
 
@@ -55,45 +56,45 @@ def api_routes(face: DaemonFace) -> APIRouter:
 
 
 def _add_daemon(router: APIRouter, face: DaemonFace) -> None:
-    @router.get("/status", responses={200: {"model": StatusDocument}, **_faults()})
+    @router.get("/status", responses={200: {"model": StatusDocument}, **faults()})
     async def status() -> Response:
         """The daemon: its version, what runs, what waits, its producers, its storage, its alerts."""
         return JsonResponse(face.status())
 
-    @router.get("/providers", responses={200: {"model": list[ProviderRow]}, **_faults()})
+    @router.get("/providers", responses={200: {"model": list[ProviderRow]}, **faults()})
     async def providers() -> Response:
         """The models that are asked, with their shares; where no topic runs, those that would be."""
         return JsonResponse(face.providers())
 
-    @router.patch("/providers", responses={200: {"model": list[ProviderRow]}, **_faults(400, 409, 413, 422)})
+    @router.patch("/providers", responses={200: {"model": list[ProviderRow]}, **faults(400, 409, 413, 422)})
     async def set_weights(request: WeightsRequest) -> Response:
         """Set shares; null gives one back to the policy."""
         return JsonResponse(await face.set_weights(dict(request.weights)))
 
 
 def _add_topics(router: APIRouter, face: DaemonFace) -> None:
-    @router.get("/topics", responses={200: {"model": list[TopicRow]}, **_faults()})
+    @router.get("/topics", responses={200: {"model": list[TopicRow]}, **faults()})
     async def topics() -> Response:
         """Every topic in the outputs folder, with what it is doing."""
         return JsonResponse(face.topics())
 
-    @router.post("/topics", status_code=201, responses={201: {"model": TopicRow}, **_faults(400, 409, 413, 422, 503)})
+    @router.post("/topics", status_code=201, responses={201: {"model": TopicRow}, **faults(400, 409, 413, 422, 503)})
     async def start(request: TopicRequest) -> Response:
         """Start a topic, or queue it behind the one that runs."""
         return JsonResponse(await face.start_topic(request), status_code=201)
 
-    @router.get("/topics/{topic_id}", responses={200: {"model": TopicRow}, **_faults(404, 422)})
+    @router.get("/topics/{topic_id}", responses={200: {"model": TopicRow}, **faults(404, 422)})
     async def topic(topic_id: TopicId) -> Response:
         """One topic."""
         return JsonResponse(_row(face, topic_id))
 
-    @router.post("/topics/{topic_id}/stop", responses={200: {"model": TopicRow}, **_faults(400, 404, 409, 422)})
+    @router.post("/topics/{topic_id}/stop", responses={200: {"model": TopicRow}, **faults(400, 404, 409, 422)})
     async def stop(topic_id: TopicId) -> Response:
         """End a running topic, keeping what it has, or take a waiting one out of the queue."""
         _row(face, topic_id)
         return JsonResponse(await face.stop_topic(topic_id))
 
-    @router.post("/topics/{topic_id}/resume", responses={200: {"model": TopicRow}, **_faults(400, 404, 409, 422, 503)})
+    @router.post("/topics/{topic_id}/resume", responses={200: {"model": TopicRow}, **faults(400, 404, 409, 422, 503)})
     async def resume(topic_id: TopicId) -> Response:
         """Go on with a topic that ended."""
         _row(face, topic_id)
@@ -101,7 +102,7 @@ def _add_topics(router: APIRouter, face: DaemonFace) -> None:
 
 
 def _add_results(router: APIRouter, face: DaemonFace) -> None:
-    @router.get("/topics/{topic_id}/metrics", responses={200: {"model": MetricsDocument}, **_faults(404, 422)})
+    @router.get("/topics/{topic_id}/metrics", responses={200: {"model": MetricsDocument}, **faults(404, 422)})
     async def metrics(topic_id: TopicId) -> Response:
         """The numbers of a topic, as in its metrics.json."""
         document = face.metrics(topic_id)
@@ -109,7 +110,7 @@ def _add_results(router: APIRouter, face: DaemonFace) -> None:
             raise _unknown_topic()
         return JsonResponse(document)
 
-    @router.get("/topics/{topic_id}/attributes", responses={200: {"model": AttributePage}, **_faults(404, 422, 503)})
+    @router.get("/topics/{topic_id}/attributes", responses={200: {"model": AttributePage}, **faults(404, 422, 503)})
     async def attributes(
         topic_id: TopicId,
         after: Annotated[int, Query(ge=0, le=MAX_NUMBER, description="only numbers above this one")] = 0,
@@ -125,7 +126,7 @@ def _add_results(router: APIRouter, face: DaemonFace) -> None:
         return JsonResponse({"attributes": rows, "next": following})
 
     @router.get(
-        "/topics/{topic_id}/attributes/{number}", responses={200: {"model": AttributeOrigin}, **_faults(404, 422, 503)}
+        "/topics/{topic_id}/attributes/{number}", responses={200: {"model": AttributeOrigin}, **faults(404, 422, 503)}
     )
     async def attribute(topic_id: TopicId, number: AttributeNumber) -> Response:
         """One attribute: who named it first and who again, and what probably is the same."""
@@ -137,7 +138,7 @@ def _add_results(router: APIRouter, face: DaemonFace) -> None:
 
     @router.post(
         "/topics/{topic_id}/attributes/{number}/separate",
-        responses={200: {"model": AttributeRow}, **_faults(404, 409, 422, 503)},
+        responses={200: {"model": AttributeRow}, **faults(404, 409, 422, 503)},
     )
     async def separate(topic_id: TopicId, number: AttributeNumber) -> Response:
         """Take an attribute out of its group of near-duplicates, for good: it is not the same as the earlier one."""
@@ -149,7 +150,7 @@ def _add_results(router: APIRouter, face: DaemonFace) -> None:
 
     @router.get(
         "/topics/{topic_id}/export",
-        responses={200: {"content": {kind: {} for kind in _EXPORT_TYPES.values()}}, **_faults(404, 409, 422, 503)},
+        responses={200: {"content": {kind: {} for kind in _EXPORT_TYPES.values()}}, **faults(404, 409, 422, 503)},
     )
     async def export(topic_id: TopicId, fmt: Annotated[ExportFormat, Query(alias="format")] = "txt") -> Response:
         """The attributes as a file to download."""

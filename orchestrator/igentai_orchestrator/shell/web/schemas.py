@@ -6,9 +6,9 @@ written as the daemon gives them: their documents grow without a new version of 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias
+from typing import Annotated, Any, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 # Numbers that a JavaScript reader of the API holds exactly.
 MAX_NUMBER = 2**53 - 1
@@ -19,7 +19,15 @@ Share: TypeAlias = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, body: Any) -> Any:
+        """JSON has one kind of number: 20.0 is a whole one, where `true` and "20" are none."""
+        if not isinstance(body, dict):
+            return body
+        return {name: int(v) if isinstance(v, float) and v.is_integer() else v for name, v in body.items()}
 
 
 class TopicRequest(_Request):
