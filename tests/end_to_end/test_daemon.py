@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
@@ -81,8 +82,9 @@ async def test_start_status_stop_and_export_by_command_and_by_api(tmp_path: Path
         started = await igentai("start", "cities", "--provider", SLOW, cwd=tmp_path)
         assert (started.code, started.out.split(":")[0]) == (0, "cities"), started.err
         await until(lambda: running.lines("cities"), 20, "attributes")
-        queued = await igentai("start", "rivers", "--provider", SLOW, "--max-requests", "4", cwd=tmp_path)
-        assert queued.code == 0, queued.err
+        limits = ("--max-requests", "4", "--min-yield", "0.5", "--policy", "fixed")
+        queued = await igentai("start", "rivers", "--provider", SLOW, *limits, cwd=tmp_path)
+        assert (queued.code, queued.out) == (0, "rivers: waits behind cities\n"), queued.err
         shown = await igentai("status", cwd=tmp_path)
         assert "cities:" in shown.out
         assert "waiting: rivers" in shown.out
@@ -102,6 +104,10 @@ async def test_start_status_stop_and_export_by_command_and_by_api(tmp_path: Path
         assert (await igentai("stop", cwd=tmp_path)).code == 0
         await until(lambda: running.metrics("rivers").get("status") == "finished", 30, "the queued topic ran")
         assert running.metrics("cities")["status"] == "stopped"
+        state = json.loads((tmp_path / "outputs/rivers/state.json").read_bytes())
+        configured = state["configuration"]
+        assert (configured["limits"]["min_yield"], configured["policy"], configured["seed"]) == (0.5, "fixed", 0)
+        assert state["weights"] == {SLOW: 1.0}
         exported = await igentai("export", "cities", "-f", "csv", cwd=tmp_path)
         assert len(exported.out.strip().split("\n")) == len(running.lines("cities")) + 1
         again = await igentai("start", "rivers", "--provider", SLOW, cwd=tmp_path)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -11,6 +12,9 @@ from igentai.errors import UsageError
 from igentai_orchestrator.commands import flags as flag
 from igentai_orchestrator.commands.configuration import configured
 from igentai_orchestrator.commands.existing import folder_of
+
+if TYPE_CHECKING:
+    from igentai_orchestrator.commission import Commission
 
 
 def status(
@@ -57,24 +61,59 @@ def start(
     max_requests: flag.MaxRequests = None,
     budget: flag.Budget = None,
     max_minutes: flag.MaxMinutes = None,
+    until_coverage: flag.UntilCoverage = None,
+    min_yield: flag.MinYield = None,
+    saturation: flag.Saturation = True,
     prompt: flag.Prompt = None,
     request_size: flag.RequestSize = None,
+    concurrency: flag.Concurrency = None,
+    temperature: flag.Temperature = None,
+    optimise: flag.OptimiseFor = flag.Optimise.cost,
+    policy: flag.PolicyName = flag.PolicyChoice.learned,
+    partition: flag.Partition = flag.PartitionChoice.auto,
+    categories: flag.Categories = None,
+    verify: flag.Verify = False,
+    near_duplicates: flag.NearDuplicates = flag.Near.group,
+    seed: flag.Seed = 0,
     overwrite: flag.Overwrite = False,
     resume: flag.Resume = False,
     outputs: flag.Outputs = None,
     config: flag.Config = None,
 ) -> None:
-    """Have the running daemon start a topic, or queue it."""
+    """Have the running daemon start a topic, or queue it.
+
+    [bold]Examples[/bold]
+
+    igentai start "sci-fi movies" --max-requests 200
+    igentai start cities --provider openai:gpt-4o-mini --budget 0.50
+    """
     from igentai_orchestrator.client import Client
+    from igentai_orchestrator.commission import Commission, read_categories
 
     client = Client(configured(outputs=outputs, config=config).outputs)
-    body = {
-        "topic": topic, "providers": provider or None, "producers": producers, "max_attributes": max_attributes,
-        "max_requests": max_requests, "budget": budget, "max_minutes": max_minutes, "prompt": prompt,
-        "request_size": request_size, "overwrite": overwrite, "resume": resume,
-    }  # fmt: skip
-    row = client.post("/api/topics", {name: value for name, value in body.items() if value is not None})
-    typer.echo(f"{row['id']}: {row.get('status', 'queued')}")
+    asked = Commission(
+        topic, tuple(provider or ()), producers, concurrency, request_size, prompt, temperature, max_attributes,
+        max_requests, budget, max_minutes, until_coverage, min_yield, saturation, optimise.value, policy.value,
+        partition.value, read_categories(categories) if categories else (), verify, near_duplicates.value, seed,
+        overwrite, resume,
+    )  # fmt: skip
+    row = client.post("/api/topics", _said(asked))
+    ahead = _ahead(client.get("/api/status"), row["id"])
+    typer.echo(f"{row['id']}: {'waits behind ' + ', '.join(ahead) if ahead else 'starting'}")
+
+
+def _ahead(status: dict[str, Any], folder: str) -> list[str]:
+    """The topics that are worked on before this one."""
+    running, queue = status.get("topic"), status["queue"]
+    if folder not in queue:
+        return []
+    return [*([running["id"]] if running else []), *queue[: queue.index(folder)]]
+
+
+def _said(asked: Commission) -> dict[str, Any]:
+    """What was said, in the words of `POST /api/topics`; what has its default is left out."""
+    said = {f.name: getattr(asked, f.name) for f in fields(asked) if getattr(asked, f.name) != f.default}
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in said.items() if value != ()}
 
 
 def stop(

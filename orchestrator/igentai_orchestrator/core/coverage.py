@@ -150,8 +150,9 @@ class Coverage:
         if doubt:
             return {"estimated_total": None, "low": None, "high": None, "confidence": doubt}
         found, more = topic.distinct, min(unseen(topic), self._hidden(topic.distinct))
+        least = self._bounds(topic)["at_least"]
         return {
-            "estimated_total": round(found + more),
+            "estimated_total": max(round(found + more), least),
             "low": round(found + more / SPREAD),
             "high": math.ceil(max(found + more * SPREAD, WIDTH_MIN * found)),
             "confidence": "methods agree",

@@ -134,9 +134,9 @@ class Saturation:
         if recent >= x or forecast >= FORECAST_SLACK * x:
             return None
         return (
-            f"the last {self._lately()[0]} answers brought at most {recent:.3g} fresh attributes per "
-            f"{self._tariff.unit} against {self.initial:.3g} at the start, and no more than {forecast:.3g} is expected "
-            "of the next"
+            f"the last {self._lately()[0]} answers brought at most {_plain(recent)} fresh attributes per "
+            f"{self._tariff.unit} against {_plain(self.initial)} at the start, and no more than {_plain(forecast)} is "
+            "expected of the next"
         )
 
     def _ends_at(self, evidence: float) -> bool:
@@ -147,3 +147,8 @@ class Saturation:
         """Whether so much in a row without anything fresh is rare in a topic that still gives a tenth of its start."""
         answers = min(self._answers, WINDOW)
         return RULE_OF_THREE / evidence < CLOSED_SHARE * self._first[0] / max(answers, 1)
+
+
+def _plain(value: float) -> str:
+    """Three digits that count, as people write them: 21,400."""
+    return f"{float(f'{value:.3g}'):,.12g}"

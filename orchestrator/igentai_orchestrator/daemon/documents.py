@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Final
 
 import igentai
@@ -12,6 +13,7 @@ from igentai_orchestrator.core.phase import Phase
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from igentai_orchestrator.core.topic import TopicSpec
     from igentai_orchestrator.daemon.state import State
 
 EVERY_S: Final = 1.0
@@ -36,10 +38,19 @@ def write_state(state: State, status: str, reason: str | None) -> None:
             "unique_attributes": len(campaign.admission) if campaign else 0,
             "cost_usd": totals.cost if totals else 0.0,
             "requests": campaign.requests if campaign else 0,
+            "producers": len(state.desk.books.roster),
+            "weights": campaign.policy.shares() if campaign else {},
+            "configuration": _configuration(state.spec),
             "version": igentai.__version__,
             "pid": os.getpid(),
         }
     )
+
+
+def _configuration(spec: TopicSpec) -> dict[str, Any]:
+    """What was asked for, defaults included. The topic itself stands beside it."""
+    said = asdict(spec)
+    return {name: value for name, value in said.items() if name not in ("topic", "folder")}
 
 
 async def keep_up_to_date(state: State, told: Callable[[], None]) -> None:

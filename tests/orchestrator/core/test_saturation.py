@@ -160,3 +160,10 @@ def test_a_lull_late_in_a_long_run_is_no_end() -> None:
     assert told(Saturation(Tariff("cost", PRICES), share=0.5), *dear, *lull).reached(0.0) is None
     short = [answer(100 + i, 30, usd=0.001) for i in range(30)]
     assert told(Saturation(Tariff("cost", PRICES), share=0.5), *short, *lull).reached(0.0) is not None
+
+
+def test_numbers_in_the_reason_are_written_as_people_write_them() -> None:
+    reason = fed(Saturation(Tariff("cost", PRICES)), [40] * 30 + [1, 0] * 30, usd=0.001).reached(12.0)
+    assert reason is not None
+    assert "against 40,000 at the start" in reason
+    assert "e+" not in reason

@@ -133,6 +133,4 @@ function forecastRecord(record) {
   return `${plural(record.count, "forecast")} so far, off by ${percent(record.rmse)}${lean}`;
 }
 
-// As people write it: 21,400 for 2.14e+04.
-const plainly = (text) => text.replace(/\d+(\.\d+)?e[+-]\d+/g, (number) => rate(Number(number)));
-const sentence = (said, text = plainly(said)) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
+const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?]$/.test(text) ? "" : ".");
