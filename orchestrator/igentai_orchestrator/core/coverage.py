@@ -115,20 +115,29 @@ class Coverage:
         self._count()
         fresh_share = sum(self._fresh_shares) / max(len(self._fresh_shares), 1)
         spend, topic = self._curve.spend, self._sightings.frequencies()
+        total = self._total(topic)
         return (
             self._bounds(topic)
-            | self._total(topic)
+            | total
             | {
                 "found": topic.distinct,
                 "support_2": self._sightings.supported,
                 "fresh_share": fresh_share,
                 "gain_next_double": self._curve.gain(spend),
-                "forecast_next_usd": self._curve.gain(1.0) if self._usd > 0.0 else None,
+                "forecast_next_usd": self._next_usd(topic.distinct, total["high"]),
                 "forecast_next_request": self._by_requests.gain(1.0),
                 "record": self._record.snapshot(),
                 "partitions": {p: self._partition(i) for p, i in self._partitions.items()},
             }
         )
+
+    def _next_usd(self, found: int, high: int | None) -> float | None:
+        """What one more USD brings. The curve knows of no end, and a USD may be many times the spend so far: what there
+        can be at most bounds it, where that is known.
+        """
+        if self._usd <= 0.0:
+            return None
+        return min(self._curve.gain(1.0), math.inf if high is None else float(high - found))
 
     def _partition(self, place: int) -> dict[str, Any]:
         here = self._sightings.frequencies(place)
@@ -154,7 +163,7 @@ class Coverage:
         return {
             "estimated_total": max(round(found + more), least),
             "low": round(found + more / SPREAD),
-            "high": math.ceil(max(found + more * SPREAD, WIDTH_MIN * found)),
+            "high": math.ceil(max(found + more * SPREAD, WIDTH_MIN * found, least)),
             "confidence": "methods agree",
         }
 

@@ -141,3 +141,12 @@ def test_forecasts_are_per_request_where_nothing_costs_money() -> None:
     shown = fed(Coverage(), closed_topic(), usd=0.0).snapshot()
     assert shown["forecast_next_usd"] is None
     assert shown["forecast_next_request"] >= 0.0
+
+
+def test_the_next_dollar_brings_no_more_than_there_can_be() -> None:
+    """A dollar that is thousands of times the spend so far: the curve alone promises more than the topic holds."""
+    coverage = fed(Coverage(), closed_topic(), usd=1e-6)
+    shown = coverage.snapshot()
+    assert shown["high"] is not None
+    assert coverage._curve.gain(1.0) > shown["forecast_next_usd"]
+    assert shown["forecast_next_usd"] == shown["high"] - shown["found"]
