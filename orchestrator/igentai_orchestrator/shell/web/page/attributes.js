@@ -24,7 +24,10 @@ export class AttributeList {
         this.select(null);
         this.list.focus({ preventScroll: true });
       },
-      changed: (row) => this.#replace(row),
+      parted: (row) => {
+        this.apart.add(row.number);
+        this.#replace(row);
+      },
     });
     this.list = byId("list");
     this.rows = byId("rows");
@@ -53,6 +56,7 @@ export class AttributeList {
   #forget() {
     this.blocks = new Map(); // block -> rows by place, the least lately used first
     this.asked = new Set();
+    this.apart = new Set(); // told to be no near-duplicates, for good: what was on its way then says otherwise
     this.total = 0;
     this.shown = 0;
     this.held = 0; // the highest number up to which the daemon has told everything
@@ -109,7 +113,7 @@ export class AttributeList {
   merged(latest) {
     for (const { number, into, reason } of latest) {
       const row = this.rowOf(number);
-      if (row && !row.merged_into) row.merged_into = { number: null, text: into, reason };
+      if (row && !row.merged_into && !this.apart.has(number)) row.merged_into = { number: null, text: into, reason };
     }
   }
 
@@ -129,6 +133,7 @@ export class AttributeList {
   }
 
   #keep(row) {
+    if (this.apart.has(row.number)) row.merged_into = null;
     const block = Math.floor((row.number - 1) / BLOCK);
     let places = this.blocks.get(block);
     if (places) this.blocks.delete(block);

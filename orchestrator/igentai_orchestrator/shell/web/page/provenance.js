@@ -16,12 +16,12 @@ const WHY = {
 };
 
 export class Provenance {
-  // `picked(filters)`: show only these; `closed()`; `changed(row)`: it is known anew.
-  constructor({ labelOf, picked, closed, changed }) {
+  // `picked(filters)`: show only these; `closed()`; `parted(row)`: it is no near-duplicate any more.
+  constructor({ labelOf, picked, closed, parted }) {
     this.labelOf = labelOf;
     this.picked = picked;
     this.closed = closed;
-    this.changed = changed;
+    this.parted = parted;
     this.host = byId("provenance");
     this.host.addEventListener("keydown", (event) => {
       if (event.key === "Escape") closed();
@@ -66,7 +66,7 @@ export class Provenance {
     button.disabled = true;
     try {
       const row = await api.separate(topic, number);
-      this.changed(row);
+      this.parted(row);
       toast("Kept apart from now on.");
     } catch (fault) {
       button.disabled = false;
