@@ -15,8 +15,6 @@ import pytest
 from igentai.text import key
 from tests.end_to_end.command import Daemon, daemon, igentai, until
 
-pytestmark = pytest.mark.alone
-
 SLOW = "simulated:large?latency=0.2"
 
 

@@ -13,8 +13,6 @@ import pytest
 from tests.end_to_end.command import REPOSITORY
 from tests.faults.rig import at_work
 
-pytestmark = pytest.mark.alone
-
 # Who may ask what time it is on the wall, and what for.
 ALLOWED = {
     "orchestrator/igentai_orchestrator/shell/archive/archive.py": "stamps of documents and rows",

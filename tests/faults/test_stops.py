@@ -12,8 +12,6 @@ import pytest
 from tests.faults.provider import processes_of
 from tests.faults.rig import at_work
 
-pytestmark = pytest.mark.alone
-
 STOP_S = 10.0
 
 
