@@ -103,7 +103,7 @@ async def test_a_closed_topic_of_three_apis_ends_by_itself(tmp_path: Path) -> No
     [
         (("--max-attributes", "50"), "--max-attributes 50 reached"),
         (("--max-requests", "5"), "--max-requests 5 reached"),
-        (("--max-minutes", "0.02"), "--max-minutes 0.02 reached"),
+        (("--max-minutes", "0.02", "--no-saturation"), "--max-minutes 0.02 reached"),
         (("--min-yield", "30", "--no-saturation"), "--min-yield 30: the last answers brought"),
         (("--until-coverage", "0.4", "--no-saturation"), "--until-coverage 0.4 reached"),
     ],
