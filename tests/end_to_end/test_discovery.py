@@ -49,7 +49,7 @@ def told(folder: Path, kind: str) -> list[str]:
 
 
 async def test_three_apis_in_sixty_requests_1_6_times_what_fixed_weights_find_for_less_money(tmp_path: Path) -> None:
-    """120 categories and sub-categories; over seeds and worlds 1.7 to 1.9 (docs/decisions/0020-…)."""
+    """120 categories and sub-categories; over seeds and worlds: docs/discovery.md."""
     async with doubles(World(items=6000, categories=24), latency_s=0.0) as env:
         fixed = await explore(tmp_path / "fixed", [*MODELS.values()], *within(60, 0), *FIXED, env=env)
         learned = await explore(tmp_path / "learned", [*MODELS.values()], *within(60, 0), env=env)
