@@ -5,8 +5,9 @@ from __future__ import annotations
 from igentai.errors import FailureKind
 from igentai.messages import Ack, AnswerMetadata, AttributeBatch, KnownAnswer, RequestFailed, TextWanted
 from igentai.retry import MAYBE_BILLED, GiveUp, ProviderOut, decide
+from igentai_orchestrator.core.answer_records import Sender, answer_record, failure_record
 from igentai_orchestrator.core.books import Books
-from igentai_orchestrator.core.campaign import Campaign, Sender
+from igentai_orchestrator.core.campaign import Campaign
 from igentai_orchestrator.core.flights import Flight
 from igentai_orchestrator.core.journal import Acknowledge
 from igentai_orchestrator.core.orders import Log, Order, Send
@@ -36,7 +37,7 @@ def take_answer(books: Books, link: int | None, batch: AttributeBatch, now: floa
         cost = books.prices.cost(sender.provider, model, meta.tokens_in, meta.tokens_out, meta.tokens_cached) or 0.0
         if not meta.usage_reported:
             cost = _bound_of_unreported(books, campaign, batch.assignment_id, cost)
-    record = campaign.admit(batch, sender, cost, _producer(books, link, batch), now, known)
+    record = answer_record(campaign, batch, sender, cost, _producer(books, link, batch), now, known)
     campaign.absorb(record, now)
     if books.known is not None:
         books.known.learn(record.fresh)
@@ -87,7 +88,7 @@ def take_failure(books: Books, link: int | None, failure: RequestFailed, now: fl
     sender = _sender(campaign, flight, failure.assignment_id)
     if sender is None:
         sender = Sender("unknown:unknown", "unknown", "", "list", "")
-    record = campaign.failed(failure, sender, _producer(books, link, failure), now)
+    record = failure_record(campaign, failure, sender, _producer(books, link, failure), now)
     campaign.absorb(record, now)
     orders: list[Order] = [
         books.journal.record(record, Acknowledge(failure.run_id, failure.seq, len(campaign.admission)))
@@ -128,7 +129,7 @@ def call_off(books: Books, flight: Flight, now: float) -> list[Order]:
         detail="never sent",
     )
     sender = Sender(flight.ask.model, flight.assign.provider, flight.ask.partition, flight.ask.purpose, "")
-    record = campaign.failed(failure, sender, "desk", now)
+    record = failure_record(campaign, failure, sender, "desk", now)
     campaign.absorb(record, now)
     books.gates[flight.assign.provider].failed(now, flight.id, flight.taken, FailureKind.CANCELLED, None)
     _settle_hour(books, flight, FailureKind.CANCELLED, now)
