@@ -85,16 +85,18 @@ def _figures(numbers: Mapping[str, Any]) -> Table:
     grid.add_column(style="dim", no_wrap=True, overflow="ellipsis")
     coverage = numbers.get("coverage") or {}
     found = numbers.get("unique_attributes") or 0
-    grid.add_row("found", Text(_count(found), style="bold green"), _left(coverage, found))
+    grid.add_row("found", Text(_count(found), style="bold green"), _left(numbers, coverage, found))
     grid.add_row("new a minute", _rate(numbers.get("unique_per_minute")), _yield(numbers, coverage))
     grid.add_row("repeats", _share(numbers.get("repeats_share")), _near(numbers))
     grid.add_row("spent", _money(numbers.get("cost_usd") or 0.0), _money_left(numbers))
     return grid
 
 
-def _left(coverage: Mapping[str, Any], found: int) -> str:
+def _left(numbers: Mapping[str, Any], coverage: Mapping[str, Any], found: int) -> str:
     parts = []
     least = coverage.get("at_least")
+    if numbers.get("embedded"):
+        return "most are made up: so small a model knows little"
     if least is not None:
         parts.append(f"at least {_count(max(least, found))} exist")
     if coverage.get("estimated_total"):

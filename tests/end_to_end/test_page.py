@@ -183,6 +183,18 @@ async def test_a_near_duplicate_says_why_and_is_separated() -> None:
         await tab.until("!document.querySelector('[data-number=\"119\"] .times').textContent.includes('≈')")
 
 
+async def test_of_a_model_that_invents_it_is_not_said_how_much_there_is() -> None:
+    face = birds()
+    world = face.worlds["birds_of_the_world"]
+    told = world.metrics
+    world.metrics = lambda: told() | {"embedded": True}  # type: ignore[method-assign]
+    async with opened(face) as tab:
+        await tab.until("document.querySelector('#exist-note').textContent.includes('made up')")
+        assert await tab.text("#exist-head") == "Can be named, at least"
+        assert await tab.evaluate("document.querySelector('#key-least').hidden")
+        assert "exist" not in await tab.text("#discovery")
+
+
 async def test_the_form_says_how_it_asks_and_when_it_stops() -> None:
     face = birds()
     async with opened(face) as tab:

@@ -65,6 +65,12 @@ def test_a_small_terminal_gets_one_line(width: int, height: int) -> None:
     assert len(told.rstrip("\n")) <= width
 
 
+def test_of_a_model_that_invents_it_is_not_said_how_much_there_is() -> None:
+    told = drawn(Panel(numbers(embedded=True)))
+    assert "made up" in told
+    assert "exist" not in told
+
+
 @settings(max_examples=40, deadline=None)
 @example(width=LEAST_WIDTH, height=LEAST_HEIGHT, models=3)
 @given(width=st.integers(1, 200), height=st.integers(1, 60), models=st.integers(0, 40))

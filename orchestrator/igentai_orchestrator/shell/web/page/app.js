@@ -166,8 +166,10 @@ function drawTopic() {
   drawNumbers(numbers);
   const requests = (numbers.requests?.ok ?? 0) + (numbers.requests?.failed ?? 0);
   const live = runs() && numbers.elapsed_s ? [numbers.elapsed_s, numbers.unique_attributes ?? 0, requests, numbers.cost_usd ?? 0] : null;
-  discovery.update(state.series, live, numbers.coverage);
-  drawLegend(numbers.coverage ?? {});
+  // How much there is of what is made up says nothing.
+  const coverage = { ...numbers.coverage, ...(numbers.embedded && { at_least: null, estimated_total: null }) };
+  discovery.update(state.series, live, coverage);
+  drawLegend(coverage);
   models.update(state.providers ?? [], numbers.providers ?? {}, runs());
   show(byId("producers-card"), runs());
   producers.update(runs() ? numbers.producers ?? state.status.producers ?? [] : []);

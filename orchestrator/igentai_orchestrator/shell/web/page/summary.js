@@ -37,6 +37,7 @@ export function drawNumbers(numbers, now = performance.now()) {
   const coverage = numbers.coverage ?? {};
   setText(byId("found"), count(numbers.unique_attributes ?? 0));
   setText(byId("found-note"), foundNote(numbers, coverage));
+  setText(byId("exist-head"), numbers.embedded ? "Can be named, at least" : "Exist, at least"); // it invents
   setText(byId("exist"), count(coverage.at_least || null));
   setText(byId("exist-note"), estimate(coverage, numbers));
   drawMoney(numbers);
@@ -68,7 +69,9 @@ function foundNote(numbers, coverage) {
 
 function estimate(coverage, numbers) {
   const found = numbers.unique_attributes ?? 0;
-  const left = (coverage.at_least ?? 0) > found ? `${count(coverage.at_least - found)} or more to find; ` : "";
+  const more = (coverage.at_least ?? 0) - found;
+  if (numbers.embedded) return found ? `${more > 0 ? `${count(more)} or more to come; ` : ""}most are made up: so small a model knows little` : "";
+  const left = more > 0 ? `${count(more)} or more to find; ` : "";
   if (coverage.estimated_total) {
     const interval = coverage.low && coverage.high ? ` (${count(coverage.low)} – ${count(coverage.high)})` : "";
     const sure = coverage.confidence ? `; ${coverage.confidence}` : "";
