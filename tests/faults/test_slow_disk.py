@@ -19,6 +19,9 @@ GROWTH = 15 << 20
 GOOD_CLIENT_S = 0.1
 SLOPE = 0.5 * (1 << 20)  # bytes a minute
 SILENT, SLOW = 50, 800
+# All of it is known after a while: what grows from then on does not grow with what was found.
+FINITE = {"items": 600, "categories": 5, "junk": 0.0}
+ENDLESS = {"topic": TOPIC, "providers": [MODEL], "saturation": False, "request_size": 12, "concurrency": 2}
 
 
 async def settled(rig: Rig, more: int = 100) -> int:
@@ -62,9 +65,10 @@ async def latencies(page: httpx.AsyncClient, seconds: float) -> list[float]:
 
 @pytest.mark.parametrize("seconds", [3, pytest.param(60, marks=pytest.mark.torture)])
 async def test_clients_that_never_read_or_never_finish_harm_nobody(tmp_path: Path, seconds: int) -> None:
-    async with at_work(tmp_path, "-p", "0", producers=1) as rig:
+    async with at_work(tmp_path, "-p", "0", topic=None, producers=1, world=FINITE) as rig:
         page = await rig.page()
         async with page:
+            assert (await page.post("/api/topics", json=ENDLESS)).status_code == 201
             before = await settled(rig)
             plate = rig.daemon.plate()
             address = plate["address"].removeprefix("http://")
@@ -91,17 +95,12 @@ async def test_clients_that_never_read_or_never_finish_harm_nobody(tmp_path: Pat
     )
 
 
-# All of it is known after a few minutes: what grows from then on grows with answers, not with what they brought.
-FINITE = {"items": 600, "categories": 5, "junk": 0.0}
-
-
 @pytest.mark.parametrize("seconds", [6, pytest.param(480, marks=pytest.mark.torture)])
 async def test_a_long_run_keeps_its_memory_and_its_descriptors(tmp_path: Path, seconds: int) -> None:
-    asked = {"topic": TOPIC, "providers": [MODEL], "saturation": False, "request_size": 12, "concurrency": 2}
     async with at_work(tmp_path, "-p", "0", topic=None, producers=2, latency_s=0.02, world=FINITE) as rig:
         page = await rig.page()
         async with page:
-            assert (await page.post("/api/topics", json=asked)).status_code == 201
+            assert (await page.post("/api/topics", json=ENDLESS)).status_code == 201
         await settled(rig)
         samples, descriptors = list[tuple[float, int]](), set[int]()
         began = time.monotonic()

@@ -16,6 +16,7 @@ from igentai_orchestrator.core.drought import Drought
 from igentai_orchestrator.core.estimators import SPREAD, Frequencies, ace, ichao1, known_share, unseen
 from igentai_orchestrator.core.forecasts import DiscoveryCurve, ForecastRecord, Settled
 from igentai_orchestrator.core.named import distinct
+from igentai_orchestrator.core.once import Once
 from igentai_orchestrator.core.sightings import Sightings
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class Coverage:
         self._fresh_shares: deque[float] = deque(maxlen=RECENT)
         self._named = 0
         self._drought = Drought()
-        self._seen: set[int] = set()
+        self._taken = Once()
         self._uncounted: list[tuple[int, float, float]] = []  # answers, requests and spend as each of them came
 
     def learn(self, outcome: Outcome, listed: Iterable[int] = ()) -> None:
@@ -63,9 +64,8 @@ class Coverage:
         `listed` are the attributes its prompt had excluded. One that stayed away may have been named otherwise: every
         second time counts as a sighting, or lists would make what is known well look rare.
         """
-        if outcome.assignment_id in self._seen:
+        if not self._taken.take(outcome.assignment_id):
             return
-        self._seen.add(outcome.assignment_id)
         self._usd += outcome.usd
         self._requests += 1
         checked, real = outcome.audit

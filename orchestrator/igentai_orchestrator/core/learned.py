@@ -16,6 +16,7 @@ from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
 from igentai_orchestrator.core.exclusion import LIST_MAX
 from igentai_orchestrator.core.expectations import Expectations
 from igentai_orchestrator.core.named import distinct
+from igentai_orchestrator.core.once import Once
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
 from igentai_orchestrator.core.shares import Shares
 from igentai_orchestrator.core.splits import Splits
@@ -81,7 +82,7 @@ class LearnedPolicy:
         self._verification = Verification(self._models) if verify and len(models) > 1 else None
         self._expectations = Expectations(len(models), tree)
         self._inventions = InventionRates(len(models))
-        self._seen: set[int] = set()
+        self._taken = Once()
         self._idle_since: float | None = None
 
     def choose(self, situation: Situation, rng: Random) -> Ask | None:
@@ -224,9 +225,8 @@ class LearnedPolicy:
 
     def learn(self, outcome: Outcome) -> None:
         """Take in one outcome. Idempotent by assignment id; unknown models and partitions are ignored."""
-        if outcome.assignment_id in self._seen or outcome.model not in self._row:
+        if outcome.model not in self._row or not self._taken.take(outcome.assignment_id):
             return
-        self._seen.add(outcome.assignment_id)
         self._expectations.grow()
         self._shares.learn(outcome)
         self._costs.learn(self._row[outcome.model], outcome, len(distinct(outcome.numbers)))

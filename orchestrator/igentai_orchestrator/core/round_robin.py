@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from igentai_orchestrator.core.costs import CostModel, Tariff
 from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
 from igentai_orchestrator.core.named import distinct
+from igentai_orchestrator.core.once import Once
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
 from igentai_orchestrator.core.shares import Shares
 from igentai_orchestrator.core.splits import Splits
@@ -52,7 +53,7 @@ class RoundRobinPolicy:
         self._asked: Counter[str] = Counter()
         self._yield = [0.0, 0.0]
         self._known = 0
-        self._seen: set[int] = set()
+        self._taken = Once()
 
     def choose(self, situation: Situation, rng: Random) -> Ask | None:  # noqa: ARG002 - nothing here is drawn by lot
         """The model and the partition asked least so far, requests in flight included."""
@@ -73,9 +74,8 @@ class RoundRobinPolicy:
 
     def learn(self, outcome: Outcome) -> None:
         """Take in one outcome. Idempotent by assignment id."""
-        if outcome.assignment_id in self._seen or outcome.model not in self._row:
+        if outcome.model not in self._row or not self._taken.take(outcome.assignment_id):
             return
-        self._seen.add(outcome.assignment_id)
         self._shares.learn(outcome)
         self._costs.learn(self._row[outcome.model], outcome, len(distinct(outcome.numbers)))
         if outcome.purpose == "split":

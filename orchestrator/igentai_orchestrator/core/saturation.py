@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from igentai_orchestrator.core.costs import Tariff
 from igentai_orchestrator.core.drought import DROUGHT, SAID_ALL, Drought
+from igentai_orchestrator.core.once import Once
 
 if TYPE_CHECKING:
     from igentai_orchestrator.core.discovery import Outcome
@@ -51,13 +52,12 @@ class Saturation:
         self._first = (0, 0.0)  # fresh, charge of the first WINDOW answers
         self._last: deque[tuple[int, float]] = deque(maxlen=WINDOW_LONGEST)
         self._unsettled = 0.0  # charge of failures and splits since the last answer
-        self._seen: set[int] = set()
+        self._taken = Once()
 
     def learn(self, outcome: Outcome) -> None:
         """Take in one outcome; idempotent by assignment id. What failed counts at its cost, not as an answer."""
-        if outcome.assignment_id in self._seen:
+        if not self._taken.take(outcome.assignment_id):
             return
-        self._seen.add(outcome.assignment_id)
         if outcome.purpose in ("split", "verify") or not outcome.ok:
             self._unsettled += self._tariff.surcharge(outcome.usd, outcome.seconds)
             return
