@@ -266,8 +266,7 @@ def no_fsync(_: str) -> None:
 
 def no_dedup(_: str) -> None:
     """Take an answer that is sent again for a new one: neither the desk nor the ledger knows it."""
-    from igentai_orchestrator.core import desk
-    from igentai_orchestrator.core.campaign import Campaign
+    from igentai_orchestrator.core import answers, desk
 
     def take(original: Callable[..., Any]) -> Callable[..., Any]:
         def forgetful(books: Any, link: int | None, batch: Any, now: float) -> Any:
@@ -277,16 +276,16 @@ def no_dedup(_: str) -> None:
         return forgetful
 
     def admit(original: Callable[..., Any]) -> Callable[..., Any]:
-        def renumbered(self: Any, *args: Any) -> Any:
+        def renumbered(*args: Any) -> Any:
             from dataclasses import replace
 
-            record = original(self, *args)
+            record = original(*args)
             return replace(record, producer_run=f"{record.producer_run}-{os.urandom(4).hex()}")
 
         return renumbered
 
     around(desk, "take_answer", take)
-    around(Campaign, "admit", admit)
+    around(answers, "answer_record", admit)
 
 
 def no_tail_mending(_: str) -> None:
