@@ -35,7 +35,10 @@ def noted(path: Path) -> Noted:
     """The witness's file so far."""
     found = Noted()
     for line in path.read_bytes().split(b"\n")[:-1] if path.exists() else []:
-        event: dict[str, Any] = json.loads(line)
+        try:
+            event: dict[str, Any] = json.loads(line)
+        except ValueError:
+            continue  # its producer was killed in the middle of the note
         if event["event"] == "spooled":
             found.spooled[event["run"], event["seq"]] = event["assignment"]
         else:
