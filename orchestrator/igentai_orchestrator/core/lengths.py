@@ -20,6 +20,7 @@ SHORT: Final = 0.9
 _PRIOR: Final = 1.0  # answers that the expectation of its depth counts for
 _FORGET: Final = 0.7
 _FORGET_DEPTH: Final = 0.95
+_FALL_PRIOR: Final = 2.0  # answers that the belief in answers as long as those before counts for
 
 
 class AnswerLengths:
@@ -32,6 +33,7 @@ class AnswerLengths:
         self._last: list[float] = []
         self._short = np.zeros((models, 16), bool)
         self._first = np.ones((2, DEPTHS))  # by depth: sum and count of the first answers' lengths
+        self._later = np.full((2, DEPTHS), _FALL_PRIOR)  # by depth: lengths of later answers, and of those before them
 
     def add_column(self, depth: int) -> None:
         if len(self._depth) == self._short.shape[1]:
@@ -44,8 +46,10 @@ class AnswerLengths:
     def learn(self, row: int, column: int, named: int, full: float) -> None:
         """An answer named `named` where its model gives `full` if nothing limits it."""
         ratio = min(named / max(full, 1.0), 1.0)
-        if not self._answers[column]:
-            depth = self._depth[column]
+        depth = self._depth[column]
+        if self._answers[column]:
+            self._later[:, depth] = _FORGET_DEPTH * self._later[:, depth] + (ratio, self._before(column))
+        else:
             self._first[:, depth] = _FORGET_DEPTH * self._first[:, depth] + (ratio, 1.0)
         self._named[column] = _FORGET * self._named[column] + ratio
         self._answers[column] = _FORGET * self._answers[column] + 1.0
@@ -73,5 +77,15 @@ class AnswerLengths:
     @property
     def factors(self) -> Floats:
         """By column; what was never asked is expected to be as long as others of its depth were at first."""
-        expected = self.first[np.array(self._depth)]
-        return np.asarray((_PRIOR * expected + np.array(self._named)) / (_PRIOR + np.array(self._answers)))
+        depth, answers = np.array(self._depth), np.array(self._answers)
+        mean = (_PRIOR * self.first[depth] + np.array(self._named)) / (_PRIOR + answers)
+        return np.asarray(mean * np.where(answers > 0.0, self.fall[depth], 1.0))
+
+    @property
+    def fall(self) -> Floats:
+        """By depth, how long answers are against those before them about the same partition."""
+        return np.asarray(np.minimum(self._later[0] / self._later[1], 1.0))
+
+    def _before(self, column: int) -> float:
+        first = float(self._first[0, self._depth[column]] / self._first[1, self._depth[column]])
+        return (_PRIOR * first + self._named[column]) / (_PRIOR + self._answers[column])

@@ -1,9 +1,11 @@
 """When to stop: both what came lately and what the best next request promises are too little.
 
-Fresh attributes per unit of cost over the last answers < x AND the forecast < 1.5 x. Either alone is worse: the last
+Fresh attributes per unit of cost over the last answers < x AND the forecast < 1.2 x. Either alone is worse: the last
 answers alone stop in a lull, a maximum over forecasts alone suffers the winner's curse. Rules on an estimated coverage
 overspend 2 to 20 times or stop absurdly early. The last answers are 30, or as many as three tenths of what was spent
-took: late in a long run with models ten times apart in price, 30 answers are too few to tell a lull from the end.
+took: late in a long run with models ten times apart in price, 30 answers are too few to tell a lull from the end. Where
+the forecast itself is below x, ten are enough: while good answers of before are still among the 30, dear models would
+be asked for what is left.
 
 A closed topic of a hundred attributes is all found after fifteen answers. It ends before the thirtieth on evidence
 worth eight answers in a row with nothing fresh: an answer about the whole topic that had room to spare counts twice,
@@ -26,7 +28,8 @@ WINDOW: Final = 30
 WINDOW_LONGEST: Final = 60
 WINDOW_SPEND: Final = 0.3  # of the cost so far, which the last answers looked at have taken
 SHARE: Final = 0.05
-FORECAST_SLACK: Final = 1.5
+WINDOW_SHORT: Final = 10
+FORECAST_SLACK: Final = 1.2
 BARREN: Final = 40  # answers in a row without anything fresh end a topic whatever is promised
 DRAINED: Final = 12  # evidence of a drought (`drought`) that outweighs what is promised
 DRYING: Final = 4  # evidence from which on models are heard out
@@ -82,26 +85,26 @@ class Saturation:
 
         A closed topic is done at once: its last finds are still among the last 30 when nothing comes any more.
         """
-        return self._recent(0)
+        return self._yield(self._lately(), 0)
 
     @property
     def barren(self) -> bool:
         """So many answers in a row brought nothing that the topic ends whatever is promised."""
         return self._drought.answers >= BARREN
 
-    def _recent(self, coming: int) -> float:
-        answers, fresh, charge = self._lately()
+    def _yield(self, window: tuple[int, int, float], coming: int) -> float:
+        answers, fresh, charge = window
         more = coming * charge / max(answers, 1)
         lately = fresh / max(charge + more, 1e-12)
         if self._drought.evidence + coming < DROUGHT:
             return lately
         return min(lately, RULE_OF_THREE / max(self._vain + more, 1e-12))
 
-    def _lately(self) -> tuple[int, int, float]:
-        """(answers, fresh, charge) of the last 30, or of as many as took three tenths of the cost, at most 60."""
+    def _lately(self, least: int = WINDOW, spend: float = WINDOW_SPEND) -> tuple[int, int, float]:
+        """(answers, fresh, charge) of the last `least`, or of as many as took `spend` of the cost, at most 60."""
         answers, fresh, charge = 0, 0, 0.0
         for found, paid in reversed(self._last):
-            if answers >= WINDOW and charge >= WINDOW_SPEND * self._spend:
+            if answers >= least and charge >= spend * self._spend:
                 break
             answers, fresh, charge = answers + 1, fresh + found, charge + paid
         return answers, fresh, charge
@@ -129,12 +132,13 @@ class Saturation:
             return None
         if barren >= BARREN or (self._ends_at(evidence) and self._outweighs(evidence)):
             return f"the last {barren} answers brought nothing fresh"
-        recent = self._recent(coming)
         x = (max(self._share, CLOSED_SHARE) if drought else self._share) * self.initial
+        windows = [self._lately(), self._lately(WINDOW_SHORT, 0.0)] if forecast < x else [self._lately()]
+        recent, window = min((self._yield(window, coming), window) for window in windows)
         if recent >= x or forecast >= FORECAST_SLACK * x:
             return None
         return (
-            f"the last {self._lately()[0]} answers brought at most {_plain(recent)} fresh attributes per "
+            f"the last {window[0]} answers brought at most {_plain(recent)} fresh attributes per "
             f"{self._tariff.unit} against {_plain(self.initial)} at the start, and no more than {_plain(forecast)} is "
             "expected of the next"
         )

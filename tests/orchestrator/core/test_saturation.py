@@ -74,6 +74,16 @@ def test_both_what_came_and_what_is_promised_must_be_too_little() -> None:
     assert rich.reached(forecast=0.0) is None
 
 
+def test_ten_poor_answers_are_enough_where_no_more_is_promised_either() -> None:
+    """Dear models are asked for what is left while what cheap ones gave is still among the last thirty."""
+    rule = fed(Saturation(Tariff("cost", PRICES)), [30] * 50)  # 3,000 a dollar: x is 150
+    told(rule, *(answer(100 + i, 6, usd=0.05) for i in range(9)))
+    assert rule.reached(forecast=149.0) is None
+    told(rule, answer(200, 6, usd=0.05))
+    assert rule.reached(forecast=151.0) is None
+    assert "the last 10 answers brought at most 120" in (rule.reached(forecast=149.0) or "")
+
+
 def test_free_models_end_by_requests() -> None:
     rule = fed(Saturation(Tariff("cost", {"p:a": 0.0})), [10] * 30 + [0] * 20 + [1] + [0] * 9, usd=0.0)
     reason = rule.reached(forecast=0.1)
