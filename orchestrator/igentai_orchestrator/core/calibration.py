@@ -19,6 +19,8 @@ _SAID_ALL: Final = 0.4  # of what the law forecasts for a model that gave a shor
 _TABLE_FORGET: Final = 0.998
 _GUARD_FORGET: Final = 0.9
 _GUARD_DEAD: Final = 0.8
+INVENTOR: Final = 0.3  # invented attributes per drawn one from which on a model is only probed
+PROBE_SHARE: Final = 0.02
 JUDGE_ERROR: Final = 0.1  # share of verdicts assumed wrong, either way
 
 
@@ -118,3 +120,12 @@ class InventionRates:
         if not self.audited:
             return share
         return np.maximum(share - self.rates[:, None], 0.02 * share)
+
+    def trusted(self, shares: Floats) -> Floats:
+        """By model, 1, or next to nothing for one that mostly invents and has more than a fiftieth of the requests.
+
+        It keeps that much, to notice if it mends.
+        """
+        if not self.audited:
+            return np.ones(len(shares))
+        return np.where((self.rates > INVENTOR) & (shares > PROBE_SHARE), 1e-6, 1.0)

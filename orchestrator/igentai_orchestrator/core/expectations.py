@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 
 FREED_MAX: Final = 3.0
+FIRST_SLICES: Final = 2  # whose answers are waited for before more are asked about
 PARTS: Final = 6  # sub-categories that a split brings, about
 
 
@@ -141,6 +142,16 @@ class Expectations:
             d == depth and not asked and node not in flying and self._tree.askable(node)
             for d, asked, node in zip(self._depth, self._asked, self.nodes, strict=True)
         )
+
+    def untold(self, column: int, in_flight: Mapping[Arm, int]) -> bool:
+        """Whether a partition is one of the first slices of the topic, two of which are being asked about already.
+
+        Nobody knows then whether slices of this topic hold anything: those of a closed one are told in a few words.
+        """
+        if self._depth[column] != 1 or self._fresh.answers(1) >= FIRST_SLICES:
+            return False
+        slices = {node for node, depth in zip(self.nodes, self._depth, strict=True) if depth == 1}
+        return sum(count for (_, node), count in in_flight.items() if node in slices) >= FIRST_SLICES
 
     def learn(
         self, row: int, node: str, numbers: Iterable[int] | Named, full: float, kept_away: float = 0.0

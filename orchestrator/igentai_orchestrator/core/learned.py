@@ -15,9 +15,11 @@ from igentai_orchestrator.core.costs import CostModel, Tariff, filled
 from igentai_orchestrator.core.discovery import Ask, Outcome, Situation
 from igentai_orchestrator.core.exclusion import LIST_MAX
 from igentai_orchestrator.core.expectations import Expectations
+from igentai_orchestrator.core.hearing import Hearing
 from igentai_orchestrator.core.named import distinct
 from igentai_orchestrator.core.once import Once
 from igentai_orchestrator.core.partitions import ROOT, PartitionTree
+from igentai_orchestrator.core.patience import Patience
 from igentai_orchestrator.core.shares import Shares
 from igentai_orchestrator.core.splits import Splits
 from igentai_orchestrator.core.verification import Verification
@@ -32,14 +34,10 @@ if TYPE_CHECKING:
 
 PHI: Final = 4.0  # sharpness of the Thompson samples; 2 to 8 are within 1 point
 PATIENCE: Final = 1.5  # how many times better a model must be to wait for it
-PATIENCE_S: Final = 20.0
 ITEMS_PRIOR: Final = 30.0
-INVENTOR: Final = 0.3  # invented attributes per drawn one from which on a model is only probed
-PROBE_SHARE: Final = 0.02
 MORE_CATEGORIES: Final = 15  # that an answer brings when some are known, about
 EMPTY_PRICE: Final = 0.25  # of the mean cost, for a request where all answers are empty
 EMPTY_PRICE_SMALL: Final = 2.0  # the same in a topic that fits an exclusion list: soon only requests are left to save
-PARTING: Final = 8  # answers, of which one about the whole topic is of each model when a topic ends
 DEAREST: Final = 20.0  # times as dear as the cheapest: too dear to be asked only to get to know it
 FEW_UNTRIED: Final = 3  # categories not asked about yet, below which more are asked for
 NEXT_SHOWN: Final = 5
@@ -75,15 +73,12 @@ class LearnedPolicy:
         self._costs = CostModel(self._models, expected_cost or {}, self.tariff, items)
         self._shares = Shares(models)
         self._splits = Splits(tree, self._models)
-        self._introduced: set[str] = set()  # models that have been asked
-        self._answers = 0
-        # By model, in which answer it last spoke of the whole topic, and the share of that which was fresh.
-        self._parted: dict[str, tuple[int, float]] = {}
+        self._hearing = Hearing()
         self._verification = Verification(self._models) if verify and len(models) > 1 else None
         self._expectations = Expectations(len(models), tree)
         self._inventions = InventionRates(len(models))
         self._taken = Once()
-        self._idle_since: float | None = None
+        self._patience = Patience()
 
     def choose(self, situation: Situation, rng: Random) -> Ask | None:
         """The arm with the best sample; None to wait for a model that is worth waiting for, at most 20 s."""
@@ -110,24 +105,20 @@ class LearnedPolicy:
         """One answer about the whole topic from each model, before it is judged by what others left to it."""
         for model in self._by_cost(admitted & self._affordable()):
             flying = situation.in_flight.get((model, ROOT), 0) - self._splits.asking(model, situation.now)
-            if flying <= 0 and model not in self._introduced:
+            if flying <= 0 and not self._hearing.introduced(model):
                 return Ask(model, ROOT, "list")
         return None
 
     def _parting(self, situation: Situation, admitted: Set[str]) -> Ask | None:
-        """Little comes any more: what each model would still say of the whole topic, before that is believed.
-
-        What only a dear model knows is not worth its price as long as cheap ones find anything, and would be missed.
-        """
+        """Little comes any more: what each model would still say of the whole topic, before that is believed."""
         unheard = admitted & self.unheard(situation.usable, situation.in_flight)
         return Ask(self._by_cost(unheard)[0], ROOT, "list") if unheard else None
 
     def unheard(self, usable: Set[str], in_flight: Mapping[Arm, int]) -> Set[str]:
         """Usable models that did not answer about the whole topic of late, and are not about to."""
         fixed = self._shares.fixed
-        late = {m for m, (at, _) in self._parted.items() if self._answers - at < PARTING}
-        asked = late | {model for model, partition in in_flight if partition == ROOT}
-        return {m for m in (self._affordable() & usable) - asked if fixed.get(m, 1.0) > 0.0}
+        wanted = {m for m in self._affordable() & usable if fixed.get(m, 1.0) > 0.0}
+        return self._hearing.unheard(wanted, in_flight)
 
     def _affordable(self) -> set[str]:
         """Models not so dear that one answer to get to know them costs what twenty of the cheapest do."""
@@ -145,7 +136,8 @@ class LearnedPolicy:
         best = float(index[usable].max())
         index = np.where(ready[:, None], index, -1.0)
         row, column = divmod(int(index.argmax()), index.shape[1])
-        if self._waits(situation, best, float(index[row, column])):
+        better = best > float(index[row, column]) * PATIENCE
+        if self._waits(situation, better=better, untold=self._expectations.untold(column, situation.in_flight)):
             return None
         node, forecast = self._expectations.nodes[column], float(share[row, column])
         if self._more_categories(situation, forecast * float(self._expectations.lengths[column])):
@@ -156,14 +148,13 @@ class LearnedPolicy:
             return Ask(self._splits.begin(node, situation.now, self._by_cost(admitted)), node, "split")
         return Ask(self._models[row], node, "list", forecast)
 
-    def _waits(self, situation: Situation, best: float, found: float) -> bool:
-        """Only money is worth idling for, and not for long: a model may be held back for minutes."""
-        if self.tariff.optimise != "cost" or found * PATIENCE >= best or self._shares.fixed:
-            self._idle_since = None
-            return False
-        if self._idle_since is None:
-            self._idle_since = situation.now
-        return situation.now - self._idle_since < PATIENCE_S
+    def _waits(self, situation: Situation, *, better: bool, untold: bool) -> bool:
+        """Whether to ask nobody now: a `better` model is held back, or it is `untold` what slices bring.
+
+        Only money is worth idling for a model.
+        """
+        better &= self.tariff.optimise == "cost" and not self._shares.fixed
+        return self._patience.holds(situation.now, wanted=better or (untold and self.tariff.optimise != "speed"))
 
     def _not_twice(self, share: Floats, in_flight: Mapping[Arm, int]) -> Floats:
         """Two answers of one arm at the same time are much alike: they are given the same list."""
@@ -202,7 +193,7 @@ class LearnedPolicy:
 
     def _index(self, share: Floats, cost: Floats, request: float = 0.0) -> Floats:
         """Worth of a request by arm: fresh and real attributes per unit of cost."""
-        by_model = self._expectations.kept * self._costs.full * self._capped()
+        by_model = self._expectations.kept * self._costs.full * self._trusted()
         length = self._expectations.lengths
         if self.tariff.optimise == "requests":
             price = cost[:, None]
@@ -211,13 +202,9 @@ class LearnedPolicy:
         by_partition = length * self._expectations.live()
         return np.asarray(self._inventions.worth(share) * by_model[:, None] * by_partition[None, :] / price)
 
-    def _capped(self) -> Floats:
-        """A model that mostly invents keeps a fiftieth of the requests, to notice if it mends."""
-        if not self._inventions.audited:
-            return np.ones(len(self._models))
+    def _trusted(self) -> Floats:
         shown = self._shares.shown()
-        over = np.array([shown[m] > PROBE_SHARE for m in self._models])
-        return np.where((self._inventions.rates > INVENTOR) & over, 1e-6, 1.0)
+        return self._inventions.trusted(np.array([shown[m] for m in self._models]))
 
     def _by_cost(self, models: Set[str]) -> list[str]:
         cost = self._costs.per_answer()
@@ -231,7 +218,7 @@ class LearnedPolicy:
         self._shares.learn(outcome)
         self._costs.learn(self._row[outcome.model], outcome, len(distinct(outcome.numbers)))
         if outcome.purpose == "list":
-            self._introduced.add(outcome.model)
+            self._hearing.introduce(outcome.model)
         if outcome.purpose == "split":
             self._splits.learn(outcome)
         elif outcome.purpose == "verify":
@@ -241,22 +228,13 @@ class LearnedPolicy:
 
     def _learn_answer(self, outcome: Outcome) -> None:
         row = self._row[outcome.model]
-        self._answers += 1
         full = self._costs.full_of(row)
         learned = self._expectations.learn(row, outcome.partition, outcome.numbers, full, outcome.kept_away)
-        if outcome.partition == ROOT:
-            self._parted[outcome.model] = self._answers, learned.share
+        self._hearing.learn(outcome.model, outcome.partition, learned.share)
         if self._verification is not None:
             self._verification.learn(outcome, learned.fresh, learned.share)
         self._learn_audit(outcome)
-        self._splits.fall_back(self._expectations.distinct, self._topic_share())
-
-    def _topic_share(self) -> float:
-        """The largest share of fresh attributes that a model gave of late, asked about the whole topic.
-
-        What a cheap model has told in full may still be half the story: the others are asked before the topic is cut.
-        """
-        return max((share for at, share in self._parted.values() if self._answers - at < 2 * PARTING), default=0.0)
+        self._splits.fall_back(self._expectations.distinct, self._hearing.fresh_share())
 
     def _learn_audit(self, outcome: Outcome) -> None:
         checked, real = outcome.audit

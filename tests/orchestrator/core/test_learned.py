@@ -324,3 +324,29 @@ def test_a_closed_topic_ends_by_itself_with_everything(free: bool, splits: bool)
         requests += run.requests
         needed += oracle_requests(world, 0.98, seed, with_lists=False)
     assert requests <= 3.2 * needed
+
+
+def introduced(optimise: Optimise = "cost") -> LearnedPolicy:
+    """One model that has told the famous ones: slices promise more now."""
+    policy = build(1, optimise=optimise)
+    policy.learn(listed(1, "p:a", "", list(range(1, 31)), 30))
+    for number in (2, 3):
+        policy.learn(listed(number, "p:a", "", list(range(1, 31)), 0))
+    return policy
+
+
+def test_no_more_slices_are_asked_about_until_the_first_two_have_told_what_slices_bring() -> None:
+    policy, two = introduced(), {("p:a", "museums"): 1, ("p:a", "parks"): 1}
+    assert policy.choose(now({"p:a"}, {("p:a", "museums"): 1}), Random(1)) is not None
+    assert policy.choose(now({"p:a"}, two, at=10.0), Random(1)) is None
+    assert policy.choose(now({"p:a"}, two, at=29.0), Random(1)) is None
+    assert policy.choose(now({"p:a"}, two, at=31.0), Random(1)) is not None, "a model that hangs holds nothing up"
+    told = introduced()
+    for number, node in ((4, "museums"), (5, "parks")):
+        told.learn(listed(number, "p:a", node, list(range(100 * number, 100 * number + 30)), 30))
+    assert told.choose(now({"p:a"}, two), Random(1)) is not None
+
+
+def test_time_is_not_spent_on_waiting_for_the_first_slices() -> None:
+    flying = {("p:a", "museums"): 1, ("p:a", "parks"): 1}
+    assert introduced("speed").choose(now({"p:a"}, flying), Random(1)) is not None
