@@ -2,11 +2,11 @@
 
     python -m tests.benchmarks.discovery --simulator FILE [--seeds 20] [SECTION ...]
 
-Sections: main time both random stop estimates closed decide; all of them if none is named.
+Sections: open closed decide main time both random stop estimates; all that can run if none is named.
 
-`closed` and `decide` need no simulator: they use the project's own world. The others take an outside simulator with
-worlds, an oracle and a plug-in interface (see `tests.benchmarks.simulated` and docs/discovery.md), which can also load
-`tests.benchmarks.discovery:ProductPolicy` itself.
+`open`, `closed` and `decide` need no simulator: they use the project's own worlds. The others take an outside simulator
+with worlds, an oracle and a plug-in interface (see `tests.benchmarks.simulated` and docs/discovery.md), which can also
+load `tests.benchmarks.discovery:ProductPolicy` itself.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from igentai_orchestrator.core.discovery import Outcome, Situation
 from igentai_orchestrator.core.learned import LearnedPolicy
 from igentai_orchestrator.core.partitions import PartitionTree
 from igentai_orchestrator.core.topic import ModelChoice
-from tests.benchmarks import estimates, stops
+from tests.benchmarks import estimates, open_topics, stops
 from tests.benchmarks.simulated import ProductPolicy
 from tests.benchmarks.world import Assumptions, Run, World, choices, oracle_requests
 
@@ -40,7 +40,8 @@ GOALS: Final = {
     "excl": 92, "junky": 89, "product": 88,
 }  # fmt: skip
 GOALS_TIME: Final = {"medium": 92, "drift": 89, "excl": 91}
-SECTIONS: Final = ("main", "time", "both", "random", "stop", "estimates", "closed", "decide")
+OWN: Final = ("open", "closed", "decide")  # need no simulator
+SECTIONS: Final = (*OWN, "main", "time", "both", "random", "stop", "estimates")
 
 
 def load(path: Path) -> Any:
@@ -168,10 +169,10 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--simulator", type=Path, help="a Python file with worlds, an oracle and a plug-in interface")
     parser.add_argument("--seeds", type=int, default=20)
     given = parser.parse_args(arguments)
-    wanted = given.sections or [s for s in SECTIONS if given.simulator or s in ("closed", "decide")]
+    wanted = given.sections or [s for s in SECTIONS if given.simulator or s in OWN]
     if not set(wanted) <= set(SECTIONS):
         parser.error(f"sections are {' '.join(SECTIONS)}")
-    if given.simulator is None and not set(wanted) <= {"closed", "decide"}:
+    if given.simulator is None and not set(wanted) <= set(OWN):
         parser.error("these sections need --simulator FILE")
     simulator = load(given.simulator) if given.simulator else None
     runs: dict[str, Callable[[], bool]] = {
@@ -181,6 +182,7 @@ def main(arguments: list[str] | None = None) -> int:
         "random": lambda: random_worlds(simulator, given.seeds),
         "stop": lambda: stops.table(simulator, given.seeds),
         "estimates": lambda: estimates.table(simulator, given.seeds),
+        "open": lambda: open_topics.table(given.seeds),
         "closed": lambda: closed(given.seeds),
         "decide": decide,
     }
