@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import psutil  # type: ignore[import-untyped]  # ships no types; asked for addresses alone
+import psutil  # asked for addresses alone
 
 from igentai.errors import ConfigurationError
 from igentai_orchestrator.tls import check_expiry

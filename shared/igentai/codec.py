@@ -9,7 +9,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any, Final
 
-import msgpack  # type: ignore[import-untyped]  # ships no types; used in this file alone
+import msgpack  # used in this file alone
 
 from igentai.errors import FrameError
 from igentai.messages import Message, decode, encode

@@ -72,7 +72,7 @@ def langchain(url: str, prompts: list[str], n: int) -> Callable[[], Any]:
     from langchain_openai import ChatOpenAI
 
     async def run() -> list[str]:
-        model = ChatOpenAI(model=MODEL, api_key=KEY, base_url=url, max_tokens=64)  # type: ignore[call-arg,arg-type]
+        model = ChatOpenAI(model=MODEL, api_key=KEY, base_url=url, max_tokens=64)
         replies = await model.abatch(prompts, config={"max_concurrency": n}, return_exceptions=True)
         return ["" if isinstance(reply, Exception) else str(reply.content) for reply in replies]
 

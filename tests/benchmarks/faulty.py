@@ -32,8 +32,8 @@ async def seconds(chances: list[Any], latency_s: float) -> tuple[float, dict[str
         (folder / "igentai.toml").write_text(f"[providers.openai]\nconcurrency = {AT_ONCE}\nstream = false\n")
         script = json.dumps({"chances": chances, "seed": 3})
         async with provider(folder, latency_s=latency_s, style="numbered", script=script) as source:
-            flags = ("-n", "8", "--concurrency", "7", "--request-size", "5", "--no-saturation", "--provider", MODEL)
-            flags = (*flags, "--policy", "round_robin", "--partition", "none")  # one that asks whatever it may
+            flags = ["-n", "8", "--concurrency", "7", "--request-size", "5", "--no-saturation", "--provider", MODEL]
+            flags += ("--policy", "round_robin", "--partition", "none")  # one that asks whatever it may
             most = str(round(WANTED * (1.25 if chances else 1.02)))
             done = await igentai(
                 "explore", "cities", *flags, "--max-requests", most, cwd=folder, env=source.variables(), timeout_s=600

@@ -5,9 +5,10 @@ In simulated time, against buckets that let one second's worth of requests, or s
 
 from __future__ import annotations
 
+from igentai.errors import FailureKind
 from igentai_orchestrator.core.arrangement import ProviderTerms
 from tests.orchestrator.core.test_faulty_providers import AT_ONCE, FAULTS, LATENCY_S, WANTED, until_answered
-from tests.orchestrator.core.test_outages import BACK, FailureKind, during_an_outage
+from tests.orchestrator.core.test_outages import BACK, during_an_outage
 from tests.orchestrator.core.test_rate_limits import START, Limited, at_work
 
 MINUTES = 5

@@ -167,6 +167,7 @@ async def chromium() -> AsyncIterator[Tab]:
         context = (await whole.call("Target.createBrowserContext"))["browserContextId"]
         try:
             target = await whole.call("Target.createTarget", url="about:blank", browserContextId=context)
+            assert socket.request is not None, "it is connected"
             address = f"{socket.request.headers['Host']}/devtools/page/{target['targetId']}"
             async with websockets.connect(f"ws://{address}", max_size=None) as own:
                 tab = Tab(own)

@@ -46,7 +46,7 @@ class Filter:
         number = self._library.seccomp_syscall_resolve_name(name.encode())
         if number < 0:
             return  # this machine has no such call
-        array = (Comparison * len(comparisons))(*comparisons)
+        array = (Comparison * len(comparisons))(*(Comparison(*each) for each in comparisons))
         code = self._library.seccomp_rule_add_array(
             self._context, ctypes.c_uint32(action), number, len(comparisons), array
         )

@@ -130,7 +130,11 @@ async def test_a_killed_run_resumes_without_paying_twice(tmp_path: Path) -> None
                 env=environment(keys(double)),
                 stderr=asyncio.subprocess.DEVNULL,
             )
-            await until(lambda at=kill_at: len(double.log) >= at, 20, f"{kill_at} requests")
+
+            def enough(at: int = kill_at) -> bool:
+                return len(double.log) >= at
+
+            await until(enough, 20, f"{kill_at} requests")
             process.send_signal(signal.SIGKILL)
             await process.wait()
         with (tmp_path / "out.jsonl").open("ab") as file:

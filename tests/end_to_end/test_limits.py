@@ -11,7 +11,6 @@ import stat
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import psutil
 import pytest
@@ -159,8 +158,8 @@ async def test_a_refused_key_idles_visibly_and_a_mended_one_goes_on_by_itself(tm
 
 
 def state(running: Daemon) -> str | None:
-    found: dict[str, Any] = running.metrics("cities")
-    return found.get("providers", {}).get(MODEL, {}).get("state")
+    found: str | None = running.metrics("cities").get("providers", {}).get(MODEL, {}).get("state")
+    return found
 
 
 async def busy(pid: int, seconds: float) -> float:
@@ -168,7 +167,7 @@ async def busy(pid: int, seconds: float) -> float:
     process = psutil.Process(pid)
     before = sum(process.cpu_times()[:2])
     await asyncio.sleep(seconds)
-    return sum(process.cpu_times()[:2]) - before
+    return float(sum(process.cpu_times()[:2]) - before)
 
 
 async def test_keys_take_turns_and_a_refused_one_is_out_alone(tmp_path: Path) -> None:

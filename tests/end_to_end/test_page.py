@@ -394,7 +394,8 @@ async def test_a_document_with_holes_is_drawn() -> None:
 async def test_a_topic_that_was_cut_off_before_it_had_numbers_is_listed_all_the_same() -> None:
     face = FakeFace()
     face.add(World("cheeses", "Cheeses", status="interrupted")).unique = 120
-    face.metrics = lambda _: {"topic": "Cheeses", "status": "interrupted"}  # type: ignore[method-assign]  # nothing else
+    told = {"topic": "Cheeses", "status": "interrupted"}
+    face.metrics = lambda topic_id: told  # type: ignore[method-assign]  # nothing else
     async with opened(face) as tab:
         await tab.until("document.querySelector('#attributes-count').textContent.startsWith('120')")
         await tab.until("document.querySelector('#rows .row .text')?.textContent.length > 3")

@@ -117,9 +117,9 @@ def real_unit(folder: Path, **more: bool) -> Path:
 @pytest.mark.parametrize("embedded", [False, True])
 def test_systemd_accepts_the_unit_and_scores_it_well(tmp_path: Path, *, embedded: bool) -> None:
     path = real_unit(tmp_path, embedded=embedded)
-    verified = subprocess.run(["systemd-analyze", "verify", path], capture_output=True, text=True, check=False)
+    verified = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False)
     assert (verified.returncode, verified.stderr) == (0, "")
-    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=11", path]
+    command = ["systemd-analyze", "security", "--offline=true", "--no-pager", "--threshold=11", str(path)]
     scored = subprocess.run(command, capture_output=True, text=True, check=False)
     assert scored.returncode == 0, scored.stdout
 
@@ -128,7 +128,7 @@ def test_systemd_accepts_the_unit_and_scores_it_well(tmp_path: Path, *, embedded
 def test_systemd_accepts_the_unit_of_a_user(tmp_path: Path) -> None:
     path = real_unit(tmp_path, user=True)
     env = {**os.environ, "XDG_RUNTIME_DIR": str(tmp_path)}
-    command = ["systemd-analyze", "verify", "--user", path]
+    command = ["systemd-analyze", "verify", "--user", str(path)]
     verified = subprocess.run(command, capture_output=True, text=True, check=False, env=env)
     assert (verified.returncode, verified.stderr) == (0, "")
 
@@ -139,7 +139,7 @@ def test_a_path_with_signs_that_systemd_reads_otherwise_is_quoted(tmp_path: Path
     program.symlink_to(sys.executable)
     path = tmp_path / "igentai.service"
     path.write_text(unit(Service(program)))
-    verified = subprocess.run(["systemd-analyze", "verify", path], capture_output=True, text=True, check=False)
+    verified = subprocess.run(["systemd-analyze", "verify", str(path)], capture_output=True, text=True, check=False)
     assert (verified.returncode, verified.stderr) == (0, "")
     for sign in "\"'\\\n":
         with pytest.raises(ConfigurationError, match="move it"):

@@ -69,5 +69,5 @@ async def rate(rig: Rig) -> float:
     window would be off by one of eight."""
     before = rig.source.count()
     await asyncio.sleep(WINDOW_S)
-    times = sorted(entry["at"] for entry in rig.source.served()[before:])
+    times: list[float] = sorted(entry["at"] for entry in rig.source.served()[before:])
     return (len(times) - 1) / (times[-1] - times[0])

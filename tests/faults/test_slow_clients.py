@@ -7,6 +7,7 @@ import contextlib
 import socket
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -52,8 +53,8 @@ class Crowd:
     """Connections that trickle on, one byte in twenty pushes, and are made again when they were cut."""
 
     def __init__(self, port: int, token: str, deaf: int, slow: int) -> None:
-        self._made = {number: (lambda: deaf_page(port, token)) for number in range(deaf)}
-        self._made |= {deaf + number: (lambda: slow_request(port)) for number in range(slow)}
+        self._made: dict[int, Callable[[], socket.socket]] = {n: lambda: deaf_page(port, token) for n in range(deaf)}
+        self._made |= {deaf + n: lambda: slow_request(port) for n in range(slow)}
         self._deaf = deaf
         self._open: dict[int, socket.socket] = {}
         self._pushes = 0
@@ -104,7 +105,7 @@ async def good_answer(port: int, token: str) -> float:
 
 
 def rss(running: Daemon) -> int:
-    return psutil.Process(running.pid).memory_info().rss
+    return int(psutil.Process(running.pid).memory_info().rss)
 
 
 @pytest.mark.parametrize(

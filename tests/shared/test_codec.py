@@ -4,7 +4,7 @@ import struct
 from dataclasses import replace
 from itertools import pairwise
 
-import msgpack  # type: ignore[import-untyped]  # ships no types
+import msgpack
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st

@@ -51,7 +51,9 @@ def drive(
     rate: RateLimit, seconds: float, rng: Random, latency_s: float = 2.0, late_s: float = 0.02
 ) -> list[tuple[float, int]]:
     """A client that always wants to send, woken a little late; (time, tokens used) of what was let through."""
-    now, done, sent = 0.0, [], []
+    now = 0.0
+    done: list[tuple[float, int, Reservation, int]] = []
+    sent: list[tuple[float, int]] = []
     while now < seconds:
         tokens = rng.randrange(100, 2000)
         wait = rate.wait(now, tokens)
@@ -134,7 +136,9 @@ def test_a_hungry_client_uses_nine_tenths_and_is_never_refused(requests: int | N
 
 def test_reserving_far_too_much_costs_little_of_the_limit() -> None:
     """Only what is in flight is counted in full: the pace learns what share of a reservation is used."""
-    rate, rng, now, used, done = RateLimit(tokens_per_minute=300_000), Random(1), 0.0, [], []
+    rate, rng, now = RateLimit(tokens_per_minute=300_000), Random(1), 0.0
+    used: list[tuple[float, int]] = []
+    done: list[tuple[float, int, Reservation]] = []
     while now < 600:
         wait = rate.wait(now, 4_000)
         if wait > 0:

@@ -27,8 +27,13 @@ def spec(
     chosen = tuple(models or (ModelChoice("openai", "cheap"), ModelChoice("anthropic", "dear")))
     settings: dict[str, object] = {"policy": "round_robin", "partition": "none", "request_size": 10} | more
     return TopicSpec(
-        "things", "things", chosen, producers=producers, limits=limits or Limits(saturation=False), **settings
-    )  # type: ignore[arg-type]  # fields by name
+        "things",
+        "things",
+        chosen,
+        producers=producers,
+        limits=limits or Limits(saturation=False),
+        **settings,  # type: ignore[arg-type]  # fields by name
+    )
 
 
 class Floor:

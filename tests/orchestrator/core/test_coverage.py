@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from random import Random
+from typing import TypeAlias
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from igentai_orchestrator.core.discovery import Outcome
 from igentai_orchestrator.core.estimators import frequencies, ichao1
 from igentai_orchestrator.core.forecasts import DiscoveryCurve, ForecastRecord
 
+Rows: TypeAlias = list[tuple[str, str, list[int]]]  # model, partition, numbers
 MODELS, PARTITIONS = ("p:a", "p:b", "p:c"), ("", "x", "x/y")
 rows = st.lists(
     st.tuples(st.sampled_from(MODELS), st.sampled_from(PARTITIONS), st.lists(st.integers(1, 40), max_size=20)),
@@ -20,7 +22,7 @@ rows = st.lists(
 )
 
 
-def fed(coverage: Coverage, outcomes, usd: float = 0.01) -> Coverage:
+def fed(coverage: Coverage, outcomes: Rows, usd: float = 0.01) -> Coverage:
     seen: set[int] = set()
     for i, (model, partition, numbers) in enumerate(outcomes, 1):
         fresh = len(set(numbers) - seen)
@@ -30,7 +32,7 @@ def fed(coverage: Coverage, outcomes, usd: float = 0.01) -> Coverage:
 
 
 @given(rows)
-def test_counts_equal_a_recount_of_the_log(outcomes) -> None:
+def test_counts_equal_a_recount_of_the_log(outcomes: Rows) -> None:
     shown = fed(Coverage(), outcomes).snapshot()
     times = [sum(n in numbers for _, _, numbers in outcomes) for n in range(1, 41)]
     by = [{m for m, _, numbers in outcomes if n in numbers} for n in range(1, 41)]
@@ -41,7 +43,7 @@ def test_counts_equal_a_recount_of_the_log(outcomes) -> None:
 
 
 @given(rows)
-def test_what_is_shown_is_in_order(outcomes) -> None:
+def test_what_is_shown_is_in_order(outcomes: Rows) -> None:
     shown = fed(Coverage(), outcomes).snapshot()
     for part in (shown, *shown["partitions"].values()):
         assert part["found"] <= part["at_least"]
@@ -60,7 +62,7 @@ def test_no_total_from_few_answers() -> None:
     assert "20 answers" in shown["confidence"]
 
 
-def closed_topic(size: int = 100, answers: int = 40) -> list[tuple[str, str, list[int]]]:
+def closed_topic(size: int = 100, answers: int = 40) -> Rows:
     rng = Random(1)
     return [(MODELS[i % 3], "", rng.sample(range(1, size + 1), 30)) for i in range(answers)]
 

@@ -14,7 +14,9 @@ answers = st.lists(
 
 
 @given(answers, st.integers(0, 20), st.floats(0.03, 0.5))
-def test_listed_attributes_pay_for_themselves(rows, limit: int, threshold: float) -> None:
+def test_listed_attributes_pay_for_themselves(
+    rows: list[tuple[list[int], list[int]]], limit: int, threshold: float
+) -> None:
     lists = ExclusionLists()
     for named, listed in rows:
         lists.record("x", named, listed)

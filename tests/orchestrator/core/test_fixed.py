@@ -18,7 +18,7 @@ KEYS = ("p:a", "p:b", "p:c")
 
 
 def run(weights: tuple[float | None, ...], steps: int = 200, available: set[str] | None = None) -> dict[str, float]:
-    models = [ModelChoice(*k.split(":"), weight=w) for k, w in zip(KEYS, weights, strict=True)]
+    models = [ModelChoice("p", name, weight) for name, weight in zip("abc", weights, strict=True)]
     policy = build_policy("fixed", models, PartitionTree("none"))
     for i in range(1, steps + 1):
         ask = policy.choose(Situation(0.0, available or set(KEYS), set(KEYS), {}), Random(0))
@@ -53,8 +53,10 @@ def test_before_any_request_the_weights_are_shown() -> None:
     st.lists(st.one_of(st.none(), st.floats(0.0, 3.0)), min_size=3, max_size=3),
     st.sets(st.sampled_from(KEYS), min_size=1),
 )
-def test_someone_available_is_always_admitted_unless_all_are_set_to_nothing(weights, available: set[str]) -> None:
-    shares = Shares([ModelChoice(*k.split(":"), weight=w) for k, w in zip(KEYS, weights, strict=True)])
+def test_someone_available_is_always_admitted_unless_all_are_set_to_nothing(
+    weights: list[float | None], available: set[str]
+) -> None:
+    shares = Shares([ModelChoice("p", name, weight) for name, weight in zip("abc", weights, strict=True)])
     admitted = shares.admitted(Situation(0.0, available, set(KEYS), {}))
     assert admitted <= available
     fixed = shares.fixed

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from random import Random
 
 import numpy as np
 import pytest
@@ -40,7 +41,7 @@ def test_singletons_equal_a_recount_from_the_log(outcomes: list[tuple[int, int, 
 
 @given(answers, st.randoms(use_true_random=False))
 def test_order_of_answers_and_of_attributes_does_not_matter(
-    outcomes: list[tuple[int, int, list[int]]], shuffler
+    outcomes: list[tuple[int, int, list[int]]], shuffler: Random
 ) -> None:
     changed = [(r, c, shuffler.sample(n, len(n))) for r, c, n in outcomes]
     shuffler.shuffle(changed)

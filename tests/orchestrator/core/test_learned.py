@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from random import Random
+from typing import TypeAlias
 
 import pytest
 from hypothesis import given, settings
@@ -16,7 +17,9 @@ from igentai_orchestrator.core.policies import build_policy
 from igentai_orchestrator.core.topic import ModelChoice, Optimise
 from tests.benchmarks.world import Assumptions, Run, World, choices, oracle_requests
 
-KEYS = ["p:a", "p:b", "p:c"]
+Rows: TypeAlias = list[tuple[str, str, bool, list[int], float]]  # model, partition, ok, numbers, usd
+MODELS = [ModelChoice("p", name) for name in "abc"]
+KEYS = [model.key for model in MODELS]
 COST = {"p:a": 0.01, "p:b": 0.02, "p:c": 0.04}
 CATEGORIES = ("museums", "parks", "streets")
 NODES = ("", *CATEGORIES)
@@ -26,8 +29,8 @@ def build(
     models: int = 3, *, cost: dict[str, float] | None = None, optimise: Optimise = "cost", verify: bool = False
 ) -> LearnedPolicy:
     tree = PartitionTree("categories", categories=CATEGORIES, topic="Paris")
-    choices = [ModelChoice(*k.split(":")) for k in KEYS[:models]]
-    return LearnedPolicy(choices, tree, optimise=optimise, expected_cost=COST if cost is None else cost, verify=verify)
+    expected = COST if cost is None else cost
+    return LearnedPolicy(MODELS[:models], tree, optimise=optimise, expected_cost=expected, verify=verify)
 
 
 def now(
@@ -36,8 +39,8 @@ def now(
     return Situation(at, set(KEYS) if available is None else available, set(KEYS), flying or {})
 
 
-def listed(number: int, model: str, node: str, numbers: list[int], fresh: int, **more) -> Outcome:
-    return Outcome(number, model, node, "list", True, numbers, fresh, more.pop("usd", COST[model]), 1.0, **more)
+def listed(number: int, model: str, node: str, numbers: list[int], fresh: int, *, usd: float | None = None) -> Outcome:
+    return Outcome(number, model, node, "list", True, numbers, fresh, COST[model] if usd is None else usd, 1.0)
 
 
 outcomes = st.lists(
@@ -52,7 +55,7 @@ outcomes = st.lists(
 )
 
 
-def fed(policy: LearnedPolicy, rows: list[tuple[str, str, bool, list[int], float]], start: int = 1) -> set[int]:
+def fed(policy: LearnedPolicy, rows: Rows, start: int = 1) -> set[int]:
     seen: set[int] = set()
     for i, (model, node, ok, numbers, usd) in enumerate(rows, start):
         named = numbers if ok else []
@@ -68,7 +71,7 @@ def asks(policy: LearnedPolicy, seed: int, count: int = 12) -> list[Ask | None]:
 
 
 @given(outcomes, st.sets(st.sampled_from(KEYS)), st.integers(0, 99))
-def test_only_available_models_are_asked_and_forecasts_are_finite(rows, available: set[str], seed: int) -> None:
+def test_only_available_models_are_asked_and_forecasts_are_finite(rows: Rows, available: set[str], seed: int) -> None:
     policy = build()
     fed(policy, rows)
     ask = policy.choose(now(available), Random(seed))
@@ -79,7 +82,7 @@ def test_only_available_models_are_asked_and_forecasts_are_finite(rows, availabl
 
 
 @given(outcomes)
-def test_the_same_outcome_twice_counts_once(rows) -> None:
+def test_the_same_outcome_twice_counts_once(rows: Rows) -> None:
     once, twice = build(), build()
     fed(once, rows)
     fed(twice, rows)
@@ -88,7 +91,7 @@ def test_the_same_outcome_twice_counts_once(rows) -> None:
 
 
 @given(outcomes, st.integers(0, 99))
-def test_a_replay_decides_as_the_live_policy_did(rows, seed: int) -> None:
+def test_a_replay_decides_as_the_live_policy_did(rows: Rows, seed: int) -> None:
     live, replayed = build(), build()
     rng = Random(seed)
     for i, row in enumerate(rows, 1):
@@ -101,7 +104,7 @@ def test_a_replay_decides_as_the_live_policy_did(rows, seed: int) -> None:
 
 
 @given(outcomes)
-def test_a_failure_changes_what_requests_cost_and_nothing_else(rows) -> None:
+def test_a_failure_changes_what_requests_cost_and_nothing_else(rows: Rows) -> None:
     policy, other = build(), build()
     fed(policy, rows)
     fed(other, rows)
@@ -114,7 +117,7 @@ def test_a_failure_changes_what_requests_cost_and_nothing_else(rows) -> None:
 
 
 @given(outcomes, st.sampled_from(NODES), st.integers(1, 6))
-def test_requests_in_flight_make_a_partition_less_attractive(rows, node: str, count: int) -> None:
+def test_requests_in_flight_make_a_partition_less_attractive(rows: Rows, node: str, count: int) -> None:
     policy = build()
     fed(policy, rows)
     expected = policy._expectations
@@ -183,8 +186,12 @@ class Market:
         return list(dict.fromkeys((ask.partition, r) for r in ranks))
 
 
-def share_of(market: Market, model: str, steps: int, **how) -> float:
-    lists = [a.model for a in (market.step(**how) for _ in range(steps)) if a.purpose == "list"]
+def share_of(
+    market: Market, model: str, steps: int, *, repeats: str | None = None, invents: str | None = None
+) -> float:
+    lists = [
+        a.model for a in (market.step(repeats=repeats, invents=invents) for _ in range(steps)) if a.purpose == "list"
+    ]
     return lists.count(model) / len(lists)
 
 
@@ -257,7 +264,7 @@ def test_any_split_reply_leaves_the_partition_askable(labels: list[str], ok: boo
 
 def test_two_models_are_asked_for_categories_before_anything_else() -> None:
     tree = PartitionTree("auto", topic="Paris")
-    policy = LearnedPolicy([ModelChoice(*k.split(":")) for k in KEYS], tree, expected_cost=COST)
+    policy = LearnedPolicy(MODELS, tree, expected_cost=COST)
     first, second = policy.choose(now(), Random(0)), policy.choose(now(), Random(0))
     assert first == Ask("p:a", "", "split")
     assert second == Ask("p:b", "", "split")
@@ -272,7 +279,7 @@ def test_two_models_are_asked_for_categories_before_anything_else() -> None:
 
 def test_initials_help_where_no_model_names_categories() -> None:
     tree = PartitionTree("auto", topic="Paris")
-    policy = LearnedPolicy([ModelChoice(*k.split(":")) for k in KEYS], tree, expected_cost=COST)
+    policy = LearnedPolicy(MODELS, tree, expected_cost=COST)
     for i, model in enumerate(("p:a", "p:b"), 1):
         children = tree.open("", ["Sure!", ""])
         policy.learn(Outcome(i, model, "", "split", True, (), 0, 0.01, 1.0, children=children))

@@ -38,7 +38,8 @@ class Limited:
         wait = wait or (self.tokens[assign.key].draw(at, sum(used)) if self.tokens else 0.0)
         seen = None
         if self.tells:
-            seen = (self.rpm, None, 60.0 / self.rpm if self.rpm else None, self.tpm, None, 1.0 if self.tpm else None)
+            requests_ms = 60_000 // self.rpm if self.rpm else None
+            seen = (self.rpm, None, requests_ms, self.tpm, None, 1_000 if self.tpm else None)
         if wait:
             self.turned_away.append(at)
             return Said(0.05, fails=FailureKind.RATE_LIMITED, retry_after_s=wait, limits=seen)

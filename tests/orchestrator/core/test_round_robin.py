@@ -11,7 +11,7 @@ from igentai_orchestrator.core.policies import build_policy
 from igentai_orchestrator.core.topic import ModelChoice
 
 KEYS = ("p:a", "p:b")
-MODELS = [ModelChoice(*k.split(":")) for k in KEYS]
+MODELS = [ModelChoice("p", "a"), ModelChoice("p", "b")]
 
 
 def test_models_and_partitions_take_turns() -> None:

@@ -67,7 +67,8 @@ FAILURE = Failed("p:a", "1", "", "timeout")
 
 
 def history(seed: int, count: int, models: int = 4) -> list[tuple[float, Answered | Failed]]:
-    rng, now, number, found = Random(seed), 1_000.0, 1, []
+    rng, now, number = Random(seed), 1_000.0, 1
+    found: list[tuple[float, Answered | Failed]] = []
     for _ in range(count):
         now += rng.expovariate(0.2)
         where = (f"p:{rng.randrange(models)}", str(rng.randrange(3)), rng.choice(["", "a", "b"]))

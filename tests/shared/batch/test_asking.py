@@ -7,6 +7,7 @@ import itertools
 import sqlite3
 import subprocess
 import sys
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from igentai import (
     Message,
     Pipeline,
     Query,
+    Result,
     Step,
     analyze_codebase,
     batch_process,
@@ -201,7 +203,7 @@ async def test_batches_follow_each_other() -> None:
     done: list[list[int]] = []
     client = MadeUp()
 
-    def stored(batch: list[tuple[int, object]]) -> None:
+    def stored(batch: list[tuple[int, Result]]) -> None:
         assert len(client.calls) == sum(map(len, done)) + len(batch), "nothing of the next batch has been asked"
         done.append([item for item, _ in batch])
 
@@ -314,7 +316,7 @@ async def test_a_batch_goes_when_its_time_is_over() -> None:
 
 
 async def test_a_source_that_breaks_ends_the_pipeline_with_its_own_error() -> None:
-    async def broken():  # type: ignore[no-untyped-def]
+    async def broken() -> AsyncIterator[int]:
         yield 1
         raise OSError("gone")
 

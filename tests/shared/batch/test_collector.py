@@ -19,7 +19,9 @@ def test_no_order_violation_in_100_000_randomised_runs() -> None:
     for run in range(RUNS):
         n, window = rng.randint(1, 12), rng.randint(1, 6)
         collector = Collector[int](window)
-        started, flying, out = 0, [], []
+        started = 0
+        flying: list[int] = []
+        out: list[int] = []
         while len(out) < n:
             while started < n and collector.admits(started) and rng.random() < 0.7:
                 flying.append(started)

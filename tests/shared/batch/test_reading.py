@@ -89,7 +89,7 @@ def test_rates_that_are_none(said: float | str) -> None:
 
 
 def test_retry_lists() -> None:
-    assert retry_list(["429", 503, "timeout"]) == {429, 503, "timeout"}
+    assert retry_list(["429", 503, "timeout"]) == frozenset({429, 503, "timeout"})
     entries = retry_list(["5xx"])
     assert entries is not None
     assert {500, 529, 599} <= entries

