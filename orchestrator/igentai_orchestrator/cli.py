@@ -62,7 +62,7 @@ def main() -> None:
             sys.exit(UsageError.exit_code)
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "igentai"
-        _say_and_leave(f"{error.format_message()} (see {command} --help)", UsageError.exit_code)
+        _say_and_leave(f"{_clearer(error.format_message(), command)} (see {command} --help)", UsageError.exit_code)
     except typer.Abort:
         sys.exit(INTERRUPTED)
     except IgentaiError as error:
@@ -74,6 +74,15 @@ def main() -> None:
         _say_and_leave(str(ours), ours.exit_code)
     else:
         sys.exit(code if isinstance(code, int) else 0)
+
+
+def _clearer(message: str, command: str) -> str:
+    """What a word too many most often is: a topic of several words without quotes, or one where none is taken."""
+    if "unexpected extra argument" not in message:
+        return message
+    if command.endswith(" orchestrator"):
+        return f"{message.rstrip('.')}; a topic is said with --topic"
+    return f"{message.rstrip('.')}; put what has several words in quotes"
 
 
 def _say_and_leave(line: str, code: int) -> NoReturn:

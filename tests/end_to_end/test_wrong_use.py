@@ -25,6 +25,8 @@ SMALL = ("--provider", "simulated:small")
         (("explore", "cities", "--config", "nowhere.toml", *SMALL), 2, "check --config"),
         (("explore", "cities", "--overwrite", "--resume", *SMALL), 2, "contradict"),
         (("explore", "cities", "--categories", "nowhere.txt", *SMALL), 2, "cannot be read"),
+        (("explore", "dog", "breeds", *SMALL), 2, "in quotes"),
+        (("orchestrator", "dog breeds", *SMALL), 2, "--topic"),
         (("status",), 2, "igentai orchestrator -p 8080"),
         (("export", "nothing"), 2, "igentai topics"),
         (("producer", "--orchestrator-addr", "127.0.0.1:9"), 2, "IGENTAI_PRODUCER_SECRET_FILE"),

@@ -1,7 +1,8 @@
 """When to stop: both what came lately and what the best next request promises are too little.
 
-Fresh attributes per unit of cost over the last answers < x AND the forecast < 1.2 x. Either alone is worse: the last
-answers alone stop in a lull, a maximum over forecasts alone suffers the winner's curse. Rules on an estimated coverage
+Fresh attributes per unit of cost over the last answers < x AND the forecast < 1.5 x, and their geometric mean < 1.1 x.
+Either alone is worse: the last answers alone stop in a lull, a maximum over forecasts alone suffers the winner's curse;
+and where both are just below what is asked of them, a lull would end what still pays. Rules on an estimated coverage
 overspend 2 to 20 times or stop absurdly early. The last answers are 30, or as many as three tenths of what was spent
 took: late in a long run with models ten times apart in price, 30 answers are too few to tell a lull from the end. Where
 the forecast itself is below x, ten are enough: while good answers of before are still among the 30, dear models would
@@ -29,7 +30,8 @@ WINDOW_LONGEST: Final = 60
 WINDOW_SPEND: Final = 0.3  # of the cost so far, which the last answers looked at have taken
 SHARE: Final = 0.05
 WINDOW_SHORT: Final = 10
-FORECAST_SLACK: Final = 1.2
+FORECAST_SLACK: Final = 1.5
+TOGETHER: Final = 1.2  # times x², for the last answers' yield times the forecast
 BARREN: Final = 40  # answers in a row without anything fresh end a topic whatever is promised
 DRAINED: Final = 12  # evidence of a drought (`drought`) that outweighs what is promised
 DRYING: Final = 4  # evidence from which on models are heard out
@@ -135,7 +137,7 @@ class Saturation:
         x = (max(self._share, CLOSED_SHARE) if drought else self._share) * self.initial
         windows = [self._lately(), self._lately(WINDOW_SHORT, 0.0)] if forecast < x else [self._lately()]
         recent, window = min((self._yield(window, coming), window) for window in windows)
-        if recent >= x or forecast >= FORECAST_SLACK * x:
+        if recent >= x or forecast >= FORECAST_SLACK * x or recent * forecast >= TOGETHER * x * x:
             return None
         return (
             f"the last {window[0]} answers brought at most {_plain(recent)} fresh attributes per "

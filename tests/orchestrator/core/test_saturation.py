@@ -74,6 +74,18 @@ def test_both_what_came_and_what_is_promised_must_be_too_little() -> None:
     assert rich.reached(forecast=0.0) is None
 
 
+def test_a_lull_ends_nothing_while_the_forecast_is_good() -> None:
+    """3,000 a dollar at the start: x is 150. What came is just below it; the forecast decides."""
+    rule = fed(Saturation(Tariff("cost", PRICES)), [30] * 60)
+    told(rule, *(answer(100 + i, 14, usd=0.1) for i in range(60)))
+    assert rule.reached(forecast=1.25 * 150) is not None
+    assert rule.reached(forecast=1.35 * 150) is None
+    poor = fed(Saturation(Tariff("cost", PRICES)), [30] * 60)
+    told(poor, *(answer(100 + i, 8, usd=0.1) for i in range(60)))
+    assert poor.reached(forecast=1.45 * 150) is not None
+    assert poor.reached(forecast=1.55 * 150) is None
+
+
 def test_ten_poor_answers_are_enough_where_no_more_is_promised_either() -> None:
     """Dear models are asked for what is left while what cheap ones gave is still among the last thirty."""
     rule = fed(Saturation(Tariff("cost", PRICES)), [30] * 50)  # 3,000 a dollar: x is 150
