@@ -19,7 +19,7 @@ from igentai_orchestrator.core.named import Named, distinct
 from igentai_orchestrator.core.partitions import ROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 COMPLIANCE: Final = 0.85  # share of listed attributes a model does leave out; an assumption, see docs/discovery.md
 THETA_FREE: Final = 0.03  # without a price only the context and the time to read it are saved
@@ -80,11 +80,13 @@ class _Partition:
     all that were ever found.
     """
 
-    def __init__(self, place: int, home: array[int], strays: _Strays) -> None:
+    def __init__(self, place: int, home: array[int], strays: _Strays, ids: Sequence[str]) -> None:
         self.answers = 0
         self.listed: dict[int, int] = {}
         self.strays = strays
         self._place = place
+        self._ids = ids  # of all partitions, by place
+        self._foreign = 0  # named here, and new to an answer about a slice beside this one
         self._home = home  # of all partitions: by attribute, the one where it was new
         self._runs: list[range] = []  # what was new here
         self._distinct = 0
@@ -109,7 +111,9 @@ class _Partition:
             hits[number] = before + 1
             if not before:
                 self._distinct += 1
-                strays += number <= known and number not in listed
+                if number <= known:
+                    strays += number not in listed
+                    self._foreign += number < len(home) and self._beside(home[number])
                 continue
             if before > 1:
                 by_hits[before].discard(number)
@@ -117,6 +121,18 @@ class _Partition:
                     del by_hits[before]
             by_hits[before + 1].add(number)
         self.strays.learn(strays, max(elsewhere, 0))
+
+    @property
+    def coherence(self) -> float | None:
+        """Share of the attributes named here that no slice beside this one had named first."""
+        return 1.0 - self._foreign / self._distinct if self._distinct else None
+
+    def _beside(self, place: int) -> bool:
+        """Whether a partition is neither this one nor above or below it."""
+        if place < 0:
+            return False
+        own, other = f"{self._ids[self._place]}/", f"{self._ids[place]}/"
+        return not (ROOT in (own[:-1], other[:-1]) or own.startswith(other) or other.startswith(own))
 
     def hits(self, number: int) -> int:
         """How many answers named it."""
@@ -166,6 +182,7 @@ class ExclusionLists:
 
     def __init__(self) -> None:
         self._partitions: dict[str, _Partition] = {}
+        self._ids: list[str] = []
         self._home = array("i")
         self._strays = (_Strays(), _Strays())  # in answers about slices, in answers about the whole topic
         self._put_down: list[_Answer] = []
@@ -227,12 +244,22 @@ class ExclusionLists:
         self._stale -= done
         return {partition: share for partition, (_, share) in self._kept_away.items()}
 
+    def coherence(self, partition: str) -> float | None:
+        """How well answers keep to a partition: the share of what they named that no slice beside it had named first.
+
+        None before the first answer. What strays and is new counts as coherent, and as foreign where it belongs.
+        """
+        self._count()
+        known = self._partitions.get(partition)
+        return known.coherence if known else None
+
     def _of(self, partition: str) -> _Partition:
         found = self._partitions.get(partition)
         if found is None:
             found = self._partitions[partition] = _Partition(
-                len(self._partitions), self._home, self._strays[partition == ROOT]
+                len(self._ids), self._home, self._strays[partition == ROOT], self._ids
             )
+            self._ids.append(partition)
         return found
 
     def _note(self, named: Named) -> None:

@@ -102,6 +102,8 @@ def _partitions(
         candidates = stats.get("candidates", 0)
         row = {"answers": stats.get("requests", 0), "unique_attributes": found}
         row["fresh_rate"] = round(found / candidates, FREE_SHARE_DIGITS) if candidates else None
+        coherence = campaign.exclusion.coherence(node["id"])
+        row["coherence"] = None if coherence is None else round(coherence, FREE_SHARE_DIGITS)
         row["left"] = max(0, cover["at_least"] - cover.get("found", found)) if "at_least" in cover else None
         row["coverage"] = cover or None
         rows.append(node | row)

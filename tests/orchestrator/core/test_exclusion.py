@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from igentai_orchestrator.core.exclusion import ExclusionLists, theta
+from igentai_orchestrator.core.named import Named
 
 answers = st.lists(
     st.tuples(st.lists(st.integers(1, 40), max_size=15), st.lists(st.integers(1, 40), max_size=10)), max_size=30
@@ -61,3 +62,18 @@ def test_the_threshold_follows_prices() -> None:
     assert theta(1e-7, 36e-6) == 0.03
     assert theta(1e-5, 36e-6) == 0.3
     assert theta(0.0, 0.0) == 0.03
+
+
+def test_how_well_answers_keep_to_a_slice() -> None:
+    lists = ExclusionLists()
+    assert lists.coherence("parks") is None
+    lists.record("", Named(1, 2))
+    lists.record("museums", Named(3, 3, [2]))
+    lists.record("parks", Named(6, 2, [1, 4]))  # 4 is a museum; 1 was named of the whole topic
+    lists.record("parks/old", Named(8, 1, [6, 7, 5]))
+    assert lists.coherence("") == 1.0
+    assert lists.coherence("museums") == 1.0
+    assert lists.coherence("parks") == 0.75
+    assert lists.coherence("parks/old") == 0.75, "what its parent named is its own"
+    lists.record("parks", Named(9, 0, [4]))
+    assert lists.coherence("parks") == 0.75, "an attribute counts once"

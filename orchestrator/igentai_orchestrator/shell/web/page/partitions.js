@@ -77,7 +77,8 @@ export class Partitions {
     setAttr(fold, "aria-expanded", parent ? String(!this.closed.has(row.id)) : null);
     setAttr(fold, "aria-label", parent ? `Parts of ${row.label}` : null);
     setText(label, (row.depth ?? 0) === 0 ? "Asked for the whole topic" : row.label || row.id);
-    setAttr(label, "title", `${row.label}: ${plural(row.answers ?? 0, "answer")}; show its attributes`);
+    const own = row.coherence === null || row.coherence === undefined ? "" : `, ${percent(row.coherence)} its own`;
+    setAttr(label, "title", `${row.label}: ${plural(row.answers ?? 0, "answer")}${own}; show its attributes`);
     node.classList.toggle("done", DONE.has(row.state));
     fill.children[0].style.width = `${Math.min(100, (100 * found) / most)}%`;
     fill.children[1].style.width = `${Math.min(100 - Math.min(100, (100 * found) / most), (100 * left) / most)}%`;
