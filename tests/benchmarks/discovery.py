@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.discovery --simulator FILE [--seeds 20] [SECTION ...]
 
-Sections: open closed decide main time both random stop estimates; all that can run if none is named.
+Sections: open closed decide main time both random producers stop estimates; all that can run if none is named.
 
 `open`, `closed` and `decide` need no simulator: they use the project's own worlds. The others take an outside simulator
 with worlds, an oracle and a plug-in interface (see `tests.benchmarks.simulated` and docs/discovery.md), which can also
@@ -40,8 +40,10 @@ GOALS: Final = {
     "excl": 92, "junky": 89, "product": 88,
 }  # fmt: skip
 GOALS_TIME: Final = {"medium": 92, "drift": 89, "excl": 91}
+PRODUCERS: Final = (1, 4, 16, 64)
+PRODUCERS_GOAL: Final = 97.0  # % of what one producer finds, sixteen of them
 OWN: Final = ("open", "closed", "decide")  # need no simulator
-SECTIONS: Final = (*OWN, "main", "time", "both", "random", "stop", "estimates")
+SECTIONS: Final = (*OWN, "main", "time", "both", "random", "producers", "stop", "estimates")
 
 
 def load(path: Path) -> Any:
@@ -87,6 +89,24 @@ def random_worlds(simulator: Any, seeds: int) -> bool:
     )
     print(f"\n{count} random worlds: mean {found.mean():.1f} (goal 91), worst {found.min():.1f} (goal 78)")
     return bool(found.mean() >= 91.0 and found.min() >= 78.0)
+
+
+def producers(simulator: Any, seeds: int) -> bool:
+    """Found for the same money by more producers, each with one request on its way: answers come late to a choice."""
+    count = max(3, seeds // 4)
+    worlds = [simulator.World(simulator.SCENARIOS["medium"], seed) for seed in range(1, count + 1)]
+    print(f"\nproducers: found for the same money, % of what one finds; times as fast (medium, {count} seeds)")
+    alone: list[tuple[float, float]] = []
+    reached = True
+    for number in PRODUCERS:
+        runs = [simulator.run_world(w, ProductPolicy, "usd", producers=number) for w in worlds]
+        ends = [(float(run.curve_at(simulator.GRID)[-1]), float(run.t)) for run in runs]
+        alone = alone or ends
+        found = 100.0 * float(np.mean([e[0] / one[0] for e, one in zip(ends, alone, strict=True)]))
+        quick = float(np.mean([one[1] / e[1] for e, one in zip(ends, alone, strict=True)]))
+        print(f"{number:>4}{found:>8.1f}{quick:>8.1f}x", flush=True)
+        reached &= number != 16 or found >= PRODUCERS_GOAL
+    return reached
 
 
 def closed(seeds: int) -> bool:
@@ -180,6 +200,7 @@ def main(arguments: list[str] | None = None) -> int:
         "time": lambda: scored(simulator, given.seeds, "time", GOALS_TIME),
         "both": lambda: scored(simulator, given.seeds, "both", {"medium": 92}),
         "random": lambda: random_worlds(simulator, given.seeds),
+        "producers": lambda: producers(simulator, given.seeds),
         "stop": lambda: stops.table(simulator, given.seeds),
         "estimates": lambda: estimates.table(simulator, given.seeds),
         "open": lambda: open_topics.table(given.seeds),
