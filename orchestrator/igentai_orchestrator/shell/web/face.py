@@ -21,8 +21,8 @@ may be missing early in a run, and readers must cope.
                latency_ms, latency_p95_ms, unique_per_minute, unique_per_dollar, repeats_share, success, weight, state,
                detail}}, partitions [{id, label, parent, depth, kind, state, answers, unique_attributes, fresh_rate,
                coherence, left}], coverage {at_least, estimated_total, low, high, good_turing, support_2,
-               gain_next_double, forecast_next_usd, confidence, record}, series [[elapsed_s, unique, requests, cost]], windows,
-               near_duplicates {merged, distinct, latest [{number, text, into, reason}]},
+               gain_next_double, forecast_next_usd, confidence, record}, series [[elapsed_s, unique, requests, cost]],
+               windows, near_duplicates {merged, distinct, latest [{number, text, into, reason}]},
                alerts [{level, text}], simulated, embedded
 """
 
