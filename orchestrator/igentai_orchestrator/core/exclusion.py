@@ -86,6 +86,7 @@ class _Partition:
         self.strays = strays
         self._place = place
         self._ids = ids  # of all partitions, by place
+        self._known_beside = {-1: False}  # by place; -1 is no partition
         self._foreign = 0  # named here, and new to an answer about a slice beside this one
         self._home = home  # of all partitions: by attribute, the one where it was new
         self._runs: list[range] = []  # what was new here
@@ -129,10 +130,12 @@ class _Partition:
 
     def _beside(self, place: int) -> bool:
         """Whether a partition is neither this one nor above or below it."""
-        if place < 0:
-            return False
-        own, other = f"{self._ids[self._place]}/", f"{self._ids[place]}/"
-        return not (ROOT in (own[:-1], other[:-1]) or own.startswith(other) or other.startswith(own))
+        beside = self._known_beside.get(place)
+        if beside is None:
+            own, other = f"{self._ids[self._place]}/", f"{self._ids[place]}/"
+            beside = not (ROOT in (own[:-1], other[:-1]) or own.startswith(other) or other.startswith(own))
+            self._known_beside[place] = beside
+        return beside
 
     def hits(self, number: int) -> int:
         """How many answers named it."""

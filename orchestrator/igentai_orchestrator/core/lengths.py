@@ -33,8 +33,9 @@ class AnswerLengths:
         self._answers: list[float] = []
         self._last: list[float] = []
         self._short = np.zeros((models, 16), bool)
-        self._first = np.ones((2, DEPTHS))  # by depth: sum and count of the first answers' lengths
-        self._later = np.full((2, DEPTHS), _FALL_PRIOR)  # by depth: lengths of later answers, and of those before them
+        # By depth: lengths of first answers and their number; lengths of later answers, and of those before them.
+        self._first = ([1.0] * DEPTHS, [1.0] * DEPTHS)
+        self._later = ([_FALL_PRIOR] * DEPTHS, [_FALL_PRIOR] * DEPTHS)
 
     def add_column(self, depth: int) -> None:
         if len(self._depth) == self._short.shape[1]:
@@ -49,9 +50,9 @@ class AnswerLengths:
         ratio = min(named / max(full, 1.0), 1.0)
         depth = self._depth[column]
         if self._answers[column]:
-            self._later[:, depth] = _FORGET_DEPTH * self._later[:, depth] + (ratio, self._before(column))
+            _add(self._later, depth, ratio, self._before(column))
         else:
-            self._first[:, depth] = _FORGET_DEPTH * self._first[:, depth] + (ratio, 1.0)
+            _add(self._first, depth, ratio, 1.0)
         self._named[column] = _FORGET * self._named[column] + ratio
         self._answers[column] = _FORGET * self._answers[column] + 1.0
         self._last[column] = ratio
@@ -73,7 +74,7 @@ class AnswerLengths:
     @property
     def first(self) -> Floats:
         """By depth, the length of first answers."""
-        return np.asarray(self._first[0] / self._first[1])
+        return np.asarray(np.array(self._first[0]) / np.array(self._first[1]))
 
     @property
     def factors(self) -> Floats:
@@ -85,8 +86,15 @@ class AnswerLengths:
     @property
     def fall(self) -> Floats:
         """By depth, how long answers are against those before them about the same partition."""
-        return np.asarray(np.minimum(self._later[0] / self._later[1], 1.0))
+        return np.asarray(np.minimum(np.array(self._later[0]) / np.array(self._later[1]), 1.0))
 
     def _before(self, column: int) -> float:
-        first = float(self._first[0, self._depth[column]] / self._first[1, self._depth[column]])
+        depth = self._depth[column]
+        first = self._first[0][depth] / self._first[1][depth]
         return (_PRIOR * first + self._named[column]) / (_PRIOR + self._answers[column])
+
+
+def _add(sums: tuple[list[float], list[float]], depth: int, *values: float) -> None:
+    """Add to what is known of a depth, and forget a little of what was."""
+    for each, value in zip(sums, values, strict=True):
+        each[depth] = _FORGET_DEPTH * each[depth] + value
