@@ -27,9 +27,9 @@ from igentai_orchestrator.batch_progress import BatchProgress, summary
 from igentai_orchestrator.settings import load
 
 if TYPE_CHECKING:
-    from igentai.batch.request import Query
+    from igentai.batch.request import Query, Unasked
     from igentai.batch.result import Result
-    from igentai.batch.running import Batch, Unasked
+    from igentai.batch.running import Batch
 
 INTERRUPTED: Final = 130
 

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from igentai_orchestrator.core.good_turing import Floats
 
 _OWN_BINS: Final = (0.5, 1.5, 3.5)
@@ -94,9 +96,10 @@ class InventionRates:
     PRIOR: Final = 0.02
     STRENGTH: Final = 3.0
 
-    def __init__(self, models: int) -> None:
-        self._sum = np.full(models, self.PRIOR * self.STRENGTH)
-        self._count = np.full(models, self.STRENGTH)
+    def __init__(self, models: Sequence[str]) -> None:
+        self._models = models
+        self._sum = np.full(len(models), self.PRIOR * self.STRENGTH)
+        self._count = np.full(len(models), self.STRENGTH)
 
     @property
     def audited(self) -> bool:
@@ -121,11 +124,12 @@ class InventionRates:
             return share
         return np.maximum(share - self.rates[:, None], 0.02 * share)
 
-    def trusted(self, shares: Floats) -> Floats:
+    def trusted(self, shares: Mapping[str, float]) -> Floats:
         """By model, 1, or next to nothing for one that mostly invents and has more than a fiftieth of the requests.
 
         It keeps that much, to notice if it mends.
         """
         if not self.audited:
-            return np.ones(len(shares))
-        return np.where((self.rates > INVENTOR) & (shares > PROBE_SHARE), 1e-6, 1.0)
+            return np.ones(len(self._models))
+        over = np.array([shares[m] > PROBE_SHARE for m in self._models])
+        return np.where((self.rates > INVENTOR) & over, 1e-6, 1.0)

@@ -76,7 +76,7 @@ class LearnedPolicy:
         self._hearing = Hearing()
         self._verification = Verification(self._models) if verify and len(models) > 1 else None
         self._expectations = Expectations(len(models), tree)
-        self._inventions = InventionRates(len(models))
+        self._inventions = InventionRates(self._models)
         self._taken = Once()
         self._patience = Patience()
 
@@ -149,10 +149,7 @@ class LearnedPolicy:
         return Ask(self._models[row], node, "list", forecast)
 
     def _waits(self, situation: Situation, *, better: bool, untold: bool) -> bool:
-        """Whether to ask nobody now: a `better` model is held back, or it is `untold` what slices bring.
-
-        Only money is worth idling for a model.
-        """
+        """Whether to ask nobody now: a `better` model is held back, or it is `untold` what slices bring."""
         better &= self.tariff.optimise == "cost" and not self._shares.fixed
         return self._patience.holds(situation.now, wanted=better or (untold and self.tariff.optimise != "speed"))
 
@@ -193,7 +190,8 @@ class LearnedPolicy:
 
     def _index(self, share: Floats, cost: Floats, request: float = 0.0) -> Floats:
         """Worth of a request by arm: fresh and real attributes per unit of cost."""
-        by_model = self._expectations.kept * self._costs.full * self._trusted()
+        trusted = self._inventions.trusted(self._shares.shown())
+        by_model = self._expectations.kept * self._costs.full * trusted
         length = self._expectations.lengths
         if self.tariff.optimise == "requests":
             price = cost[:, None]
@@ -201,10 +199,6 @@ class LearnedPolicy:
             price = (cost * self._costs.full_over_average)[:, None] * filled(length)[None, :] + request
         by_partition = length * self._expectations.live()
         return np.asarray(self._inventions.worth(share) * by_model[:, None] * by_partition[None, :] / price)
-
-    def _trusted(self) -> Floats:
-        shown = self._shares.shown()
-        return self._inventions.trusted(np.array([shown[m] for m in self._models]))
 
     def _by_cost(self, models: Set[str]) -> list[str]:
         cost = self._costs.per_answer()

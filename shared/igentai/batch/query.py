@@ -13,7 +13,7 @@ from igentai.batch.cache import Cache
 from igentai.batch.clients import connected
 from igentai.batch.metrics import BatchMetrics, record_metrics
 from igentai.batch.options import Options, rate_of, retry_list
-from igentai.batch.request import Prompt, Query, as_query, with_prompt
+from igentai.batch.request import Prompt, Query, Unasked, as_query, with_prompt
 from igentai.batch.result import Failure, Result
 from igentai.batch.running import Batch
 from igentai.batch.stats import TALLY
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from igentai.batch.journal import Journal
     from igentai.batch.options import RetryOn
     from igentai.batch.route import Route
-    from igentai.batch.running import Unasked
     from igentai.batch.source import Source
     from igentai.batch.stats import Progress
     from igentai.prices import Price

@@ -43,6 +43,14 @@ class Query:
 Prompt: TypeAlias = str | Query
 
 
+@dataclass(frozen=True, slots=True)
+class Unasked:
+    """A row of the input that is no prompt: it gets its place in the output and is never sent."""
+
+    reason: str
+    id: Identity = None
+
+
 def as_query(prompt: Prompt) -> Query:
     """`prompt` as a `Query`.
 

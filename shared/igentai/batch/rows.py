@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeAlias
 
-from igentai.batch.request import Query
-from igentai.batch.running import Unasked
+from igentai.batch.request import Query, Unasked
 from igentai.batch.template import filled, names_a_field
 from igentai.errors import UsageError
 

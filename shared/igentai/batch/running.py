@@ -13,7 +13,6 @@ import math
 import time
 from collections import Counter
 from contextlib import aclosing
-from dataclasses import dataclass
 from random import Random
 from typing import TYPE_CHECKING, Final
 
@@ -21,7 +20,7 @@ from igentai.batch.appraisal import cost_unknown
 from igentai.batch.collector import Collector
 from igentai.batch.keeping import Keeping
 from igentai.batch.record import Record
-from igentai.batch.request import as_query
+from igentai.batch.request import Unasked, as_query
 from igentai.batch.result import STOPPED, Failure, Result, failed_result
 from igentai.batch.schedule import Schedule
 from igentai.batch.source import Feed, Source
@@ -40,14 +39,6 @@ if TYPE_CHECKING:
     from igentai.providers.base import Provider, Reply
 
 BREATHER: Final = 256  # results given out without a call between two looks at the rest of the program
-
-
-@dataclass(frozen=True, slots=True)
-class Unasked:
-    """A row of the input that is no prompt: it gets its place in the output and is never sent."""
-
-    reason: str
-    id: str | int | float | None = None
 
 
 class Batch:

@@ -7,9 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from igentai.batch.options import Options, Rate, rate_of, retry_list
-from igentai.batch.request import Query
+from igentai.batch.request import Query, Unasked
 from igentai.batch.rows import format_of_line, read_rows
-from igentai.batch.running import Unasked
 from igentai.batch.template import filled
 from igentai.batch.verdict import verdict
 from igentai.errors import UsageError

@@ -15,7 +15,8 @@ from tests.shared.batch.made_up import MadeUp, fault, options, route
 
 from igentai import Progress
 from igentai.batch.journal import Journal, Kept, Promise
-from igentai.batch.running import Batch, Unasked
+from igentai.batch.request import Unasked
+from igentai.batch.running import Batch
 from igentai.errors import FailureKind, StorageFull
 
 
