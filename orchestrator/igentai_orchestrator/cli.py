@@ -62,7 +62,8 @@ def main() -> None:
             sys.exit(UsageError.exit_code)
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "igentai"
-        _say_and_leave(f"{_clearer(error.format_message(), command)} (see {command} --help)", UsageError.exit_code)
+        hint = _hint(context) if "unexpected extra argument" in error.format_message() else ""
+        _say_and_leave(f"{error.format_message()}{hint} (see {command} --help)", UsageError.exit_code)
     except typer.Abort:
         sys.exit(INTERRUPTED)
     except IgentaiError as error:
@@ -76,13 +77,14 @@ def main() -> None:
         sys.exit(code if isinstance(code, int) else 0)
 
 
-def _clearer(message: str, command: str) -> str:
-    """What a word too many most often is: a topic of several words without quotes, or one where none is taken."""
-    if "unexpected extra argument" not in message:
-        return message
-    if command.endswith(" orchestrator"):
-        return f"{message.rstrip('.')}; a topic is said with --topic"
-    return f"{message.rstrip('.')}; put what has several words in quotes"
+def _hint(context: typer.Context | None) -> str:
+    """What a word too many most often is: a topic of several words without quotes, or one where an option takes it."""
+    parameters = context.command.params if context else []
+    if any("--topic" in parameter.opts for parameter in parameters):
+        return "; a topic is said with --topic"
+    if any(parameter.param_type_name == "argument" for parameter in parameters):
+        return "; put a topic of several words in quotes"
+    return ""
 
 
 def _say_and_leave(line: str, code: int) -> NoReturn:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import psutil  # asked for addresses alone
+import psutil
 
 from igentai.errors import ConfigurationError
 from igentai_orchestrator.tls import check_expiry

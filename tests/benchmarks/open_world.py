@@ -17,11 +17,11 @@ import numpy.typing as npt
 
 from igentai_orchestrator.core.partitions import ROOT
 from igentai_orchestrator.core.topic import ModelChoice
+from tests.benchmarks.world import LISTED, NAMED, PROMPT
 
 Items = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-PROMPT, LISTED, NAMED = 180, 6, 36  # price, in sent tokens, of a prompt, a listed attribute and one of an answer
 LEFT_OUT: Final = 0.1
 LABELS: Final = 25  # slices a model names at once
 
@@ -30,8 +30,10 @@ LABELS: Final = 25  # slices a model names at once
 class Terrain:
     """`knows` is the share of the topic that a model has heard of, by model; `price` USD per million sent tokens.
 
-    `invents` is the share of an answer that the cheapest model makes up; `like` how much models' tastes have in common,
-    0 to 1; `lists` whether prompts list what is known.
+    `invents` is the share of an answer that the cheapest model makes up; `taste` the spread of what a model likes, `like`
+    how much of that models have in common, 0 to 1; `leak` the share of a slice's answer that strays; `comply` the
+    chance that a listed attribute is left out; `asked` attributes a request; `lists` whether prompts list what is known;
+    `parallel` requests on their way at once.
     """
 
     size: int = 6000

@@ -48,7 +48,7 @@ class Race:
         self._fresh: dict[str, list[int]] = {}  # by model, what was fresh in its last answers
         self._real = 0
         self._now = 0.0
-        self._flying: list[tuple[float, int, Ask, list[int]]] = []
+        self._flying: list[tuple[float, int, float, Ask, list[int]]] = []  # by when they land: number, seconds
         self._sent = 0
 
     def go(self) -> Race:
@@ -57,8 +57,8 @@ class Race:
             if not self._flying:
                 self._now += IDLE_S  # the policy waits for something that takes no request
                 continue
-            self._now, number, ask, listed = heapq.heappop(self._flying)
-            self._receive(self._perform(number, ask, listed))
+            self._now, number, seconds, ask, listed = heapq.heappop(self._flying)
+            self._receive(self._perform(number, ask, listed)._replace(seconds=seconds))
         return self
 
     def _send(self) -> None:
@@ -68,17 +68,15 @@ class Race:
                 return
             listed = self._lists.choose(ask.partition, theta=THETA) if self._lists_for(ask) else []
             self._sent += 1
-            heapq.heappush(self._flying, (self._now + self._seconds(), self._sent, ask, listed))
+            seconds = math.exp(self._rng.gauss(1.0, 0.4))
+            heapq.heappush(self._flying, (self._now + seconds, self._sent, seconds, ask, listed))
 
     def _lists_for(self, ask: Ask) -> bool:
         return self.world.given.lists and ask.purpose == "list"
 
-    def _seconds(self) -> float:
-        return math.exp(self._rng.gauss(1.0, 0.4))
-
     def _situation(self) -> Situation:
         everyone = set(self.world.keys)
-        counts = Counter((ask.model, ask.partition) for _, _, ask, _ in self._flying)
+        counts = Counter((ask.model, ask.partition) for *_, ask, _ in self._flying)
         kept_away = self._lists.kept_away(self.world.given.asked, theta=THETA) if self.world.given.lists else {}
         return Situation(self._now, everyone, everyone, counts, kept_away=kept_away)
 
@@ -90,13 +88,14 @@ class Race:
             self.watch(outcome)
 
     def _perform(self, number: int, ask: Ask, listed: list[int]) -> Outcome:
+        """What comes of a request, but for how long it took."""
         world, model = self.world, self.world.keys.index(ask.model)
         if self._rng.random() < world.given.fails:
-            return Outcome(number, ask.model, ask.partition, ask.purpose, False, (), 0, 0.0, 5.0, subject=ask.subject)
+            return Outcome(number, ask.model, ask.partition, ask.purpose, False, (), 0, 0.0, 0.0, subject=ask.subject)
         if ask.purpose == "split":
             children = self.tree.open(ask.partition, world.labels(ask.partition, self._draw))
             usd = world.usd(model, 0, len(children) // 3)  # a label is shorter than an attribute
-            return Outcome(number, ask.model, ask.partition, "split", True, (), 0, usd, 3.0, children=children)
+            return Outcome(number, ask.model, ask.partition, "split", True, (), 0, usd, 0.0, children=children)
         if ask.purpose == "verify":
             return self._judge(number, ask, model)
         named = world.answer(model, ask.partition, {self._items[n] for n in listed}, self._draw)
@@ -107,7 +106,7 @@ class Race:
         kept_away = self._lists.record(ask.partition, numbers, listed, world.given.asked) if world.given.lists else 0.0
         return Outcome(
             number, ask.model, ask.partition, ask.purpose, True, numbers, len(self._numbers) - known,
-            world.usd(model, len(listed), len(named)), 3.0, ask.forecast, asked=world.given.asked, kept_away=kept_away,
+            world.usd(model, len(listed), len(named)), 0.0, ask.forecast, asked=world.given.asked, kept_away=kept_away,
         )  # fmt: skip
 
     def _number(self, item: int) -> int:
@@ -126,5 +125,5 @@ class Race:
         usd = self.world.usd(model, len(judged), 2)
         audit = len(judged), real
         return Outcome(
-            number, ask.model, ask.partition, "verify", True, (), 0, usd, 3.0, audit=audit, subject=ask.subject
+            number, ask.model, ask.partition, "verify", True, (), 0, usd, 0.0, audit=audit, subject=ask.subject
         )

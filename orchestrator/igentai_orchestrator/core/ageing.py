@@ -29,19 +29,13 @@ class FreshYield:
         self._sum = [FRESH_STRENGTH * FRESH_PRIOR] * DEPTHS
         self._squares = [FRESH_STRENGTH * FRESH_PRIOR**2] * DEPTHS
         self._count = [FRESH_STRENGTH] * DEPTHS
-        self._answers = [0] * DEPTHS
         self._hopeful: Floats | None = None  # worked out at most once an answer that changes it
 
     def learn(self, depth: int, share: float) -> None:
         self._sum[depth] = _FORGET * self._sum[depth] + share
         self._squares[depth] = _FORGET * self._squares[depth] + share * share
         self._count[depth] = _FORGET * self._count[depth] + 1.0
-        self._answers[depth] += 1
         self._hopeful = None
-
-    def answers(self, depth: int) -> int:
-        """First answers of this depth so far."""
-        return self._answers[depth]
 
     @property
     def mean(self) -> Floats:

@@ -143,14 +143,18 @@ class Expectations:
             for d, asked, node in zip(self._depth, self._asked, self.nodes, strict=True)
         )
 
-    def untold(self, column: int, in_flight: Mapping[Arm, int]) -> bool:
-        """Whether a partition is one of the first slices of the topic, two of which are being asked about already.
+    def awaits_first_slices(self, column: int, in_flight: Mapping[Arm, int]) -> bool:
+        """Whether a partition is a slice of the topic while two others are asked about, the first there are.
 
         Nobody knows then whether slices of this topic hold anything: those of a closed one are told in a few words.
         """
-        if self._depth[column] != 1 or self._fresh.answers(1) >= FIRST_SLICES:
+        if self._depth[column] != 1:
             return False
-        slices = {node for node, depth in zip(self.nodes, self._depth, strict=True) if depth == 1}
+        slices = {
+            node: asked for node, depth, asked in zip(self.nodes, self._depth, self._asked, strict=True) if depth == 1
+        }
+        if sum(asked > 0.0 for asked in slices.values()) >= FIRST_SLICES:
+            return False
         return sum(count for (_, node), count in in_flight.items() if node in slices) >= FIRST_SLICES
 
     def learn(

@@ -137,7 +137,8 @@ class LearnedPolicy:
         index = np.where(ready[:, None], index, -1.0)
         row, column = divmod(int(index.argmax()), index.shape[1])
         better = best > float(index[row, column]) * PATIENCE
-        if self._waits(situation, better=better, untold=self._expectations.untold(column, situation.in_flight)):
+        early = self._expectations.awaits_first_slices(column, situation.in_flight)
+        if self._waits(situation, better=better, early=early):
             return None
         node, forecast = self._expectations.nodes[column], float(share[row, column])
         if self._more_categories(situation, forecast * float(self._expectations.lengths[column])):
@@ -148,10 +149,10 @@ class LearnedPolicy:
             return Ask(self._splits.begin(node, situation.now, self._by_cost(admitted)), node, "split")
         return Ask(self._models[row], node, "list", forecast)
 
-    def _waits(self, situation: Situation, *, better: bool, untold: bool) -> bool:
-        """Whether to ask nobody now: a `better` model is held back, or it is `untold` what slices bring."""
+    def _waits(self, situation: Situation, *, better: bool, early: bool) -> bool:
+        """Whether to ask nobody now: a `better` model is held back, or it is too `early` to know what slices bring."""
         better &= self.tariff.optimise == "cost" and not self._shares.fixed
-        return self._patience.holds(situation.now, wanted=better or (untold and self.tariff.optimise != "speed"))
+        return self._patience.holds(situation.now, wanted=better or (early and self.tariff.optimise != "speed"))
 
     def _not_twice(self, share: Floats, in_flight: Mapping[Arm, int]) -> Floats:
         """Two answers of one arm at the same time are much alike: they are given the same list."""

@@ -31,7 +31,7 @@ WINDOW_SPEND: Final = 0.3  # of the cost so far, which the last answers looked a
 SHARE: Final = 0.05
 WINDOW_SHORT: Final = 10
 FORECAST_SLACK: Final = 1.5
-TOGETHER: Final = 1.2  # times x², for the last answers' yield times the forecast
+PRODUCT_SLACK: Final = 1.2  # of x², for the last answers' yield times the forecast
 BARREN: Final = 40  # answers in a row without anything fresh end a topic whatever is promised
 DRAINED: Final = 12  # evidence of a drought (`drought`) that outweighs what is promised
 DRYING: Final = 4  # evidence from which on models are heard out
@@ -137,7 +137,7 @@ class Saturation:
         x = (max(self._share, CLOSED_SHARE) if drought else self._share) * self.initial
         windows = [self._lately(), self._lately(WINDOW_SHORT, 0.0)] if forecast < x else [self._lately()]
         recent, window = min((self._yield(window, coming), window) for window in windows)
-        if recent >= x or forecast >= FORECAST_SLACK * x or recent * forecast >= TOGETHER * x * x:
+        if recent >= x or forecast >= FORECAST_SLACK * x or recent * forecast >= PRODUCT_SLACK * x * x:
             return None
         return (
             f"the last {window[0]} answers brought at most {_plain(recent)} fresh attributes per "

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from igentai_orchestrator.core.discovery import Outcome
+from igentai_orchestrator.core.learned import LearnedPolicy
 from igentai_orchestrator.core.partitions import ROOT
 from tests.benchmarks.greedy import oracle
 from tests.benchmarks.open_topics import started
@@ -31,9 +32,10 @@ def test_spot_checks_keep_a_model_that_invents_from_looking_like_the_best() -> N
     checked.watch = lambda outcome: judged.append(outcome) if outcome.purpose == "verify" else None
     honest = OpenWorld(SMALL, 3)
     with_all = started(honest, "learned", 3).go().curve[-1][1]
-    assert checked.go().curve[-1][1] >= 0.6 * with_all
+    assert checked.go().curve[-1][1] >= 0.85 * with_all  # without checks 62 % here
     assert judged
-    assert checked.policy.snapshot()["models"]["simulated:m0"]["invented"] > 0.2  # type: ignore[attr-defined]
+    assert isinstance(checked.policy, LearnedPolicy)
+    assert checked.policy.snapshot()["models"]["simulated:m0"]["invented"] > 0.2
 
 
 def test_the_same_seed_runs_the_same_race() -> None:
