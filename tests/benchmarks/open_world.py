@@ -28,12 +28,13 @@ LABELS: Final = 25  # slices a model names at once
 
 @dataclass(frozen=True, slots=True)
 class Terrain:
-    """`knows` is the share of the topic that a model has heard of, by model; `price` USD per million sent tokens.
+    """What a world is drawn from, and how it is asked.
 
-    `invents` is the share of an answer that the cheapest model makes up; `taste` the spread of what a model likes, `like`
-    how much of that models have in common, 0 to 1; `leak` the share of a slice's answer that strays; `comply` the
-    chance that a listed attribute is left out; `asked` attributes a request; `lists` whether prompts list what is known;
-    `parallel` requests on their way at once.
+    `knows` is the share of the topic that a model has heard of, by model; `price` USD per million sent tokens; `asked`
+    attributes a request; `parallel` requests on their way at once. `taste` is the spread of what a model likes, `like`
+    how much of that models have in common, 0 to 1. `leak` is the share of a slice's answer that strays, `comply` the
+    chance that a listed attribute is left out, `invents` the share of an answer that the cheapest model makes up;
+    `lists`: whether prompts list what is known.
     """
 
     size: int = 6000
